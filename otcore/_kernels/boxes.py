@@ -1,0 +1,113 @@
+"""The c-transform of a cloud in few dimensions: most pairs are ruled out by the boxes around them.
+
+Points stand in kd order; 32 consecutive ones are a leaf, 32 leaves a super-leaf.  The cost between two boxes is
+computed by the very operations that compute entries, all monotone in floats, so it is never above an entry
+between them: what is skipped could not have changed a minimum, and the result equals brute force bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from otcore._kernels.cloud import keep_minimum, round_down
+from otcore._kernels.ground import accumulate, block, finish
+
+if TYPE_CHECKING:
+    from otcore._types import Array, Indices, Points, Potential
+
+LEAF = 32
+SUPER = LEAF * LEAF
+
+
+def kd_order(x: Points) -> Indices:
+    """A permutation (n,) of the points ``x`` (n, d): halves along the widest side, cut at whole (super-)leaves."""
+    order = np.arange(x.shape[0])
+    pending = [order]
+    while pending:
+        part = pending.pop()
+        if part.size <= LEAF:
+            continue
+        z = x[part]
+        values = z[:, np.argmax(np.ptp(z, axis=0))]
+        unit = SUPER if part.size > SUPER else LEAF
+        cut = -(-part.size // unit) // 2 * unit
+        part[:] = part[np.argpartition(values, cut)]
+        pending += [part[:cut], part[cut:]]
+    return order
+
+
+def corners(xt: Array, width: int) -> Array:
+    """Lowest and highest coordinates (2, d, k) of each ``width`` consecutive columns of ``xt`` (d, n)."""
+    starts = np.arange(0, xt.shape[1], width)
+    return np.stack([np.minimum.reduceat(xt, starts, axis=1), np.maximum.reduceat(xt, starts, axis=1)])
+
+
+def highest(f: Potential, width: int) -> Array:
+    """The largest of each ``width`` consecutive potentials."""
+    return np.maximum.reduceat(f, np.arange(0, f.size, width))
+
+
+@njit(cache=True, nogil=True)
+def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out):
+    """``out[j] = min_i (M_lo[i, j] - f[i])``, rounded down: :func:`otcore._kernels.cloud.ctransform`, sooner.
+
+    Parameters
+    ----------
+    pruning : (shrink, eta), an enclosure for the bounds; wider than ``enclosure`` only where pow is not monotone
+    x, f : (n, d) points in kd order and their potentials
+    leaves, supers : pairs of boxes (2, d, k) and the largest potential in each (k,)
+    yt : (d, m) points, transposed, in kd order
+    """
+    near, far = np.empty((1, LEAF)), np.empty((1, supers[1].size))
+    low, high = np.empty(x.shape[1]), np.empty(x.shape[1])
+    guess = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
+    for j in range(0, out.size, LEAF):
+        tile, best = yt[:, j : j + LEAF].copy(), out[j : j + LEAF]
+        error, entry = np.zeros(best.size), np.empty((LEAF, best.size))
+        best[:] = np.inf
+        for k in range(low.size):
+            low[k], high[k] = tile[k].min(), tile[k].max()
+        visit(ground, enclosure, x, f, guess, tile, entry, best, error)
+        worst, seed = best.max(), guess
+        lower_bounds(ground, pruning, low, high, supers, 0, far)
+        for s in range(far.size):
+            if far[0, s] > worst:
+                continue
+            some = near[:, : min(LEAF, leaves[1].size - s * LEAF)]
+            lower_bounds(ground, pruning, low, high, leaves, s * LEAF, some)
+            for t in range(some.size):
+                leaf = s * LEAF + t
+                if some[0, t] > worst or leaf == seed:
+                    continue
+                visit(ground, enclosure, x, f, leaf, tile, entry, best, error)
+                if best.max() < worst:
+                    worst, guess = best.max(), leaf
+        round_down(best, error)
+
+
+@njit(cache=True, nogil=True)
+def visit(ground, enclosure, x, f, leaf, tile, entry, best, error):
+    """Take the pairs of one source leaf and one tile into the minima."""
+    points, h = x[leaf * LEAF : (leaf + 1) * LEAF], f[leaf * LEAF : (leaf + 1) * LEAF]
+    block(ground, points, tile, entry[: h.size])
+    keep_minimum(enclosure, entry[: h.size], h, best, error)
+
+
+@njit(cache=True, nogil=True)
+def lower_bounds(ground, pruning, low, high, sources, start, bound):
+    """``bound[0, t] <= M_lo - f`` for all pairs of box ``start + t`` of the sources and the box from low to high."""
+    corners, top = sources
+    shrink, eta = pruning
+    bound[:] = 0.0
+    origin, gap = np.zeros(1), np.empty(bound.size)
+    for k in range(low.size):
+        lows, highs = corners[0, k, start : start + gap.size], corners[1, k, start : start + gap.size]
+        for t in range(gap.size):
+            gap[t] = max(lows[t] - high[k], low[k] - highs[t], 0.0)
+        accumulate(ground[0], origin, gap, bound)
+    finish(ground, bound[0])
+    for t in range(gap.size):
+        bound[0, t] = max(bound[0, t] * shrink - eta, 0.0) - top[start + t]

@@ -1,0 +1,70 @@
+"""Passes over the cost of two point clouds, whose entries are computed where they are used and never stored.
+
+Points that a pass gathers over are rows (n, d); points that it streams over are transposed (d, m), so that
+the innermost loops run along contiguous coordinates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from otcore._kernels.ground import block
+
+ROWS, COLUMNS = 8, 256  # a block of entries: 16 kB, half of the first-level cache
+
+
+@njit(cache=True, nogil=True)
+def fill(ground, x, yt, out):
+    """``out[i, j] = M(x_i, y_j)``."""
+    for j in range(0, out.shape[1], COLUMNS):
+        tile = yt[:, j : j + COLUMNS].copy()  # a slice alone is strided and not vectorised
+        entry = np.empty((ROWS, tile.shape[1]))
+        for i in range(0, out.shape[0], ROWS):
+            part = entry[: min(ROWS, out.shape[0] - i)]
+            block(ground, x[i : i + ROWS], tile, part)
+            out[i : i + ROWS, j : j + COLUMNS] = part
+
+
+@njit(cache=True, nogil=True)
+def ctransform(ground, enclosure, x, f, yt, out):
+    """``out[j] = min_i (M_lo[i, j] - f[i])`` rounded down where the subtraction at the minimum was inexact.
+
+    Parameters
+    ----------
+    ground : (code, power, unit) of the cost
+    enclosure : (shrink, eta), ``M_lo = max(0, M * shrink - eta)``
+    """
+    for j in range(0, out.size, COLUMNS):
+        tile, best = yt[:, j : j + COLUMNS].copy(), out[j : j + COLUMNS]
+        error, entry = np.zeros(best.size), np.empty((ROWS, best.size))
+        best[:] = np.inf
+        for i in range(0, f.size, ROWS):
+            part = entry[: min(ROWS, f.size - i)]
+            block(ground, x[i : i + ROWS], tile, part)
+            keep_minimum(enclosure, part, f[i : i + ROWS], best, error)
+        round_down(best, error)
+
+
+@njit(cache=True, nogil=True)
+def keep_minimum(enclosure, entry, f, best, error):
+    """Lexicographic minima of the unrounded differences ``(s, e) = M_lo - f`` [TAOCP 2, 4.2.2, Thm B]."""
+    shrink, eta = enclosure
+    for i in range(f.size):
+        h, row = f[i], entry[i]
+        for t in range(row.size):
+            c = max(row[t] * shrink - eta, 0.0)
+            s = c - h
+            v = s - c
+            e = (c - (s - v)) - (h + v)
+            less = (s < best[t]) or (s == best[t] and e < error[t])
+            best[t] = s if less else best[t]
+            error[t] = e if less else error[t]
+
+
+@njit(cache=True, nogil=True)
+def round_down(best, error):
+    """The largest floats known to be <= best + error, in place: one float lower only where that is inexact."""
+    for t in range(best.size):
+        if error[t] < 0:
+            best[t] = np.nextafter(best[t], -np.inf)

@@ -1,0 +1,83 @@
+"""Ground costs between points: integer codes, blocks of entries.
+
+``M = base ** q * unit``; the base is summed from coordinate differences, never from |x|^2 + |y|^2 - 2 x.y.
+Every operation (+, abs, square, max, sqrt, products of non-negatives) is monotone in floats, so the entry of
+the smallest differences of two boxes is a lower bound of every entry between them, without any slack.
+No fast-math: these floats are what the enclosures of docs/certificates.md speak of.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+EUCLIDEAN, SQEUCLIDEAN, CITYBLOCK, CHEBYSHEV = 0, 1, 2, 3
+MAX_PRODUCT = 8.0  # up to here half-integer powers are products; beyond, and between, libm's pow
+
+
+@njit(cache=True, nogil=True)
+def block(ground, points, yt, entry):
+    """``entry[i, t] = M(points_i, y_t)`` for points (r, d) and columns ``yt`` (d, w); both C-ordered."""
+    entry[:] = 0.0
+    for k in range(yt.shape[0]):
+        accumulate(ground[0], points[:, k], yt[k], entry)
+    finish(ground, entry.reshape(-1))
+
+
+@njit(cache=True, nogil=True)
+def accumulate(code, coordinates, column, base):
+    """Take the differences in one coordinate into the bases (r, w).
+
+    A loop a metric, since a branch inside a loop would be a blend of all; the rows inside, since a call a row of
+    32 entries would cost more than the row.
+    """
+    if code == CITYBLOCK:
+        for i in range(coordinates.size):
+            coordinate, row = coordinates[i], base[i]
+            for t in range(column.size):
+                row[t] += abs(coordinate - column[t])
+    elif code == CHEBYSHEV:
+        for i in range(coordinates.size):
+            coordinate, row = coordinates[i], base[i]
+            for t in range(column.size):
+                row[t] = max(row[t], abs(coordinate - column[t]))
+    else:
+        for i in range(coordinates.size):
+            coordinate, row = coordinates[i], base[i]
+            for t in range(column.size):
+                delta = coordinate - column[t]
+                row[t] += delta * delta
+
+
+@njit(cache=True, nogil=True)
+def finish(ground, entry):
+    """Accumulated bases (k,) to costs, in place: root, power, unit."""
+    code, q, unit = ground
+    if code == EUCLIDEAN:
+        for t in range(entry.size):
+            entry[t] = math.sqrt(entry[t])
+    if q != 1.0:
+        for t in range(entry.size):
+            entry[t] = power(entry[t], q)
+    if unit != 1.0:
+        for t in range(entry.size):
+            entry[t] *= unit
+
+
+@njit(cache=True, nogil=True)
+def by_products(q):
+    """Whether ``base ** q`` is formed by products and at most one square root, hence with a proved error."""
+    return q <= MAX_PRODUCT and 2.0 * q == np.floor(2.0 * q)
+
+
+@njit(cache=True, nogil=True)
+def power(base, q):
+    """``base ** q`` for q >= 1."""
+    if not by_products(q):
+        return base**q
+    result = base
+    for _ in range(int(q) - 1):
+        result *= base
+    return result * math.sqrt(base) if q != np.floor(q) else result

@@ -1,0 +1,124 @@
+"""Exact flows on a spanning tree, in fixed point: no rounding, so every sign is the true one.
+
+A mass w in [0, 1) is the pair of int64 (hi, lo): ``w = hi / 2^52 + lo / 2^104`` with ``0 <= lo < 2^52``.
+Sums and differences of such pairs are exact; hi carries the sign.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+LIMB = 1 << 52
+SCALE = float(LIMB)
+
+
+@njit(cache=True, nogil=True)
+def to_fixed(w, hi, lo):
+    """Fixed-point floor of masses w in [0, 1); returns whether nothing was cut off."""
+    exact = True
+    for k in range(w.size):
+        t = w[k] * SCALE
+        h = np.floor(t)
+        r = (t - h) * SCALE  # exact: the fraction of a float, times a power of two
+        low = np.floor(r)
+        exact = exact and r == low
+        hi[k] = np.int64(h)
+        lo[k] = np.int64(low)
+    return exact
+
+
+@njit(cache=True, nogil=True)
+def to_fixed_scaled(w, ratio_hi, ratio_lo, margin, hi, lo):
+    """Fixed-point masses at most ``w * ratio``, lower by ``margin`` units of 2^-104 (clamped at zero).
+
+    The double-double product is off by at most 4 units for w * ratio < 1; the caller's margin covers it.
+    """
+    for k in range(w.size):
+        s = w[k] * ratio_hi
+        # Dekker's product: exact error of the leading product.
+        c = 134217729.0 * w[k]
+        x1 = c - (c - w[k])
+        x2 = w[k] - x1
+        c = 134217729.0 * ratio_hi
+        y1 = c - (c - ratio_hi)
+        y2 = ratio_hi - y1
+        e = x2 * y2 - (((s - x1 * y1) - x2 * y1) - x1 * y2) + w[k] * ratio_lo
+        t = s * SCALE
+        h = np.floor(t)
+        low = np.int64(np.floor((t - h) * SCALE + e * SCALE * SCALE)) - margin
+        high = np.int64(h) + low // LIMB
+        low = low % LIMB
+        if high < 0:
+            high, low = np.int64(0), np.int64(0)
+        hi[k], lo[k] = high, low
+
+
+@njit(cache=True, nogil=True)
+def total(hi, lo):
+    """Exact sum as one pair."""
+    h, low = np.int64(0), np.int64(0)
+    for k in range(hi.size):
+        h += hi[k]
+        low += lo[k]
+        if low >= LIMB:
+            low -= LIMB
+            h += 1
+    return h, low
+
+
+@njit(cache=True, nogil=True)
+def _find(parent, v):
+    while parent[v] != v:
+        parent[v] = parent[parent[v]]
+        v = parent[v]
+    return v
+
+
+@njit(cache=True, nogil=True)
+def spanning_forest(n, m, i, j, order, chosen):
+    """Kruskal: mark in ``chosen`` the arcs, taken in ``order``, that join two components; returns how many."""
+    parent = np.arange(n + m)
+    count = 0
+    for k in order:
+        u, v = _find(parent, i[k]), _find(parent, n + j[k])
+        chosen[k] = u != v
+        if u != v:
+            parent[u] = v
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
+    """The only flows on the forest arcs (i, j) that meet the node masses, leaf by leaf.
+
+    ``hi, lo`` (n + m) are the masses still to be moved at each node; on return they hold what the arcs
+    could not carry: zero everywhere when each component balances.  A flow may come out negative.
+    """
+    size = i.size
+    degree = np.zeros(n + m, np.int64)
+    link = np.zeros(n + m, np.int64)  # XOR of the arcs at a node: at a leaf, its only arc
+    for k in range(size):
+        u, v = i[k], n + j[k]
+        degree[u] += 1
+        degree[v] += 1
+        link[u] ^= k
+        link[v] ^= k
+    for start in range(n + m):
+        leaf = start
+        while degree[leaf] == 1:
+            k = link[leaf]
+            other = n + j[k] if leaf == i[k] else i[k]
+            flow_hi[k], flow_lo[k] = hi[leaf], lo[leaf]
+            hi[other] -= hi[leaf]
+            lo[other] -= lo[leaf]
+            if lo[other] < 0:
+                lo[other] += LIMB
+                hi[other] -= 1
+            hi[leaf] = lo[leaf] = 0
+            degree[leaf] = 0
+            degree[other] -= 1
+            link[other] ^= k
+            # Go on with the neighbour if that made it a leaf that the outer loop has passed already.
+            leaf = other if other < start else start

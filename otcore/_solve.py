@@ -1,0 +1,195 @@
+"""The one loop: a solver proposes, the certifier disposes; stopping, limits, progress and Ctrl-C live here."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from otcore.certify.certifier import Certifier
+from otcore.certify.completion import complete
+from otcore.errors import InfeasibleError, InvalidProblemError, NotCertifiedError
+from otcore.plans import SparsePlan
+from otcore.problem import Problem
+from otcore.reductions import Reduction, reduce
+from otcore.solution import Candidate, Snapshot, Solution, Status
+from otcore.solvers import check, method_named
+from otcore.solvers._protocol import Budget, Solver
+
+__all__ = ["require_certified", "run"]
+
+
+def run(
+    problem: Problem,
+    method: str | Solver = "auto",
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_seconds: float | None = None,
+    start: Candidate | Solution | None = None,
+    progress: bool = False,
+) -> Solution:
+    """Drive a method until its certified gap is within ``rtol * max(|lower|, |upper|) + atol``.
+
+    See :func:`otcore.solve` for the arguments.  However it ends, the Solution's interval is valid.
+    """
+    name, solver = method_named(method)
+    if hasattr(solver, "choose"):  # auto: a method that names another
+        name, solver = method_named(solver.choose(problem))
+    check(name, solver, problem)
+    rtol = _tolerance(solver.rtol if rtol is None else rtol, "rtol")
+    limit = None if max_seconds is None else _tolerance(max_seconds, "max_seconds")
+    loop = _Loop(problem, name, rtol, atol, limit, progress)
+    with loop.bar:
+        try:
+            status = loop.drive(solver, start)
+        except KeyboardInterrupt:
+            if not loop.started:
+                raise
+            status = Status.INTERRUPTED
+    return loop.solution(status)
+
+
+class _Loop:
+    """The state of one solve."""
+
+    def __init__(
+        self, problem: Problem, name: str, rtol: float, atol: float | None, limit: float | None, progress: bool
+    ) -> None:
+        self.problem, self.name, self.rtol = problem, name, rtol
+        self.begin = time.perf_counter()
+        self.budget = Budget.seconds(limit)
+        self.bar = _bar(name, progress)
+        self.certifier = Certifier(problem)
+        self.atol = None if atol is None else _tolerance(atol, "atol")
+        self.trace: list[Snapshot] = []
+        self.report: Any = None
+        self.started = False
+
+    def drive(self, solver: Solver, start: Candidate | Solution | None) -> Status:
+        corner = _feasible_plan(self.problem)
+        reduction = reduce(self.problem, cancel=solver.reduces)
+        if self.atol is None:  # what rounding alone can leave
+            self.atol = 16 * 2.0**-52 * reduction.rounding_scale
+        self.certifier.offer_zero()
+        self.offer(Candidate(_trivial_plan(reduction) if corner is None else corner))
+        self.started = True
+        if reduction.problem is None or self.budget.expired():
+            return self.finish()
+        if start is not None:
+            start = Candidate(start.plan, (start.f, start.g)) if isinstance(start, Solution) else start
+            self.offer(start)
+        for candidate in solver.candidates(reduction.problem, reduction.restrict_start(start), self.budget):
+            lifted = reduction.lift(candidate)
+            self.report = candidate.report if candidate.report is not None else self.report
+            self.offer(lifted)
+            if self.closed:
+                return Status.CERTIFIED
+            if self.budget.expired():
+                return Status.TIME_LIMIT
+            if candidate.plan is None or candidate.potentials is None:
+                self.complete()
+                if self.closed:
+                    return Status.CERTIFIED
+        return self.finish()
+
+    def finish(self) -> Status:
+        """After the last candidate: the sharper, dearer bound, if there still is something to gain."""
+        if not self.closed and self.problem.cost.common()[0].size:
+            self.certifier.offer_one_potential()
+            self.snapshot()
+        if self.closed:
+            return Status.CERTIFIED
+        return Status.TIME_LIMIT if self.budget.expired() else Status.STALLED
+
+    def offer(self, candidate: Candidate) -> None:
+        self.certifier.offer(candidate)
+        self.snapshot()
+
+    def complete(self) -> None:
+        """Let the exact engine supply the half that the method does not, for as long as the method took."""
+        spent = time.perf_counter() - self.begin
+        deadline = time.monotonic() + max(1.0, spent)
+        if self.budget.deadline is not None:
+            deadline = min(deadline, self.budget.deadline)
+        self.offer(complete(self.problem, self.certifier.best, deadline))
+
+    def snapshot(self) -> None:
+        lower, upper = self.certifier.lower, self.certifier.upper
+        self.trace.append(Snapshot(time.perf_counter() - self.begin, lower, upper))
+        self.bar.update(1)
+        self.bar.set_postfix_str(f"{lower:.8g} <= W <= {upper:.8g}")
+
+    @property
+    def closed(self) -> bool:
+        lower, upper = self.certifier.lower, self.certifier.upper
+        return upper - lower <= self.rtol * max(abs(lower), abs(upper)) + (self.atol or 0.0)
+
+    def solution(self, status: Status) -> Solution:
+        certificate = self.certifier.certificate()
+        return Solution(certificate, status, self.name, self.rtol, self.atol or 0.0, tuple(self.trace), self.report)
+
+
+def require_certified(solution: Solution) -> Solution:
+    """The solution, or :class:`NotCertifiedError` carrying it: a bare float is always certified."""
+    if solution.certified:
+        return solution
+    raise NotCertifiedError(
+        f"method {solution.method!r} reached {solution.lower:.8g} <= W <= {solution.upper:.8g}, a relative gap of "
+        f"{solution.relative_gap:.1e} where {solution.rtol:.1e} was asked: {solution.status.value}. "
+        "The interval is in .solution; otcore.solve returns it without raising",
+        solution,
+    )
+
+
+def _trivial_plan(reduction: Reduction) -> SparsePlan:
+    """Common mass left in place, the rest moved north-west: with the zero potential a first valid interval."""
+    if reduction.problem is None:
+        return reduction.shared
+    from otcore.engines.exact import integer_masses, north_west
+
+    small = reduction.problem
+    masses = integer_masses(small.a, small.b)
+    tree = north_west(masses.a, masses.b)
+    corner = SparsePlan(tree.i, tree.j, np.zeros(tree.i.size), small.shape)
+    plan = reduction.lift(Candidate(corner)).plan
+    assert isinstance(plan, SparsePlan)
+    return plan
+
+
+def _feasible_plan(problem: Problem) -> SparsePlan | None:
+    """Where arcs are forbidden, a plan that avoids them; raises where there is none."""
+    if "finite" in problem.cost.traits:
+        return None
+    from otcore.engines.feasible import transportable
+
+    rows, columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
+    answer = transportable(problem.cost.restrict(rows, columns), problem.a[rows], problem.b[columns])
+    if answer.mass_stuck > sum(problem.shape) * 2.0**-52:
+        raise InfeasibleError(
+            f"M forbids every way for {answer.mass_stuck:.3g} of the mass: rows {_some(rows[answer.rows])} reach only "
+            f"columns {_some(columns[answer.cols])}, which hold less; allow more arcs (replace inf) or move the masses"
+        )
+    return SparsePlan(rows[answer.basis.i], columns[answer.basis.j], answer.flow, problem.shape)
+
+
+def _some(indices: np.ndarray) -> str:
+    shown = ", ".join(map(str, indices[:5].tolist()))
+    return f"[{shown}{', ...' if indices.size > 5 else ''}]"
+
+
+def _tolerance(value: float, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not number >= 0:
+        raise InvalidProblemError(f"{name} is {value!r}; expected a number >= 0")
+    return number
+
+
+def _bar(name: str, progress: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(desc=name, unit=" candidate", disable=not progress, leave=False)

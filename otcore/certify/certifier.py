@@ -1,0 +1,164 @@
+"""The one place where certificates are made: best feasible plan and best feasible potentials so far."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from otcore._types import Potential
+from otcore.certify.masses import FixedMasses
+from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
+from otcore.certify.rounding import edge, round_outward
+from otcore.certify.union import one_potential
+from otcore.plans import GibbsPlan, SparsePlan
+from otcore.problem import Problem
+from otcore.solution import Candidate, Certificate
+
+__all__ = ["Certifier"]
+
+COMFORT = 300  # costs between 2^-300 and 2^300 are certified as they are; others times a power of two
+
+
+class Certifier:
+    """Judges candidates against the user's own numbers and keeps the best of each half.
+
+    It works on a copy scaled by powers of two (total mass below one, costs in a comfortable range), which
+    changes no bit of the problem, and gives the certificate back in the user's units.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Bounds so far, in the user's units.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        largest = max(problem.mass, float(problem.b.sum()))
+        top = max(abs(v) for v in problem.cost.bounds())
+        self._mass_exponent = -1 - int(np.frexp(largest)[1])
+        self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])
+        a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
+        self._scaled = Problem(a, b, problem.cost.scaled(self._cost_exponent), eps=1e-2)  # masses were checked before
+        self._masses = FixedMasses.of(self._scaled.a, self._scaled.b)
+        self._best_lower: tuple[float, Potential, Potential] | None = None
+        self._best_upper: UpperBound | None = None
+
+    # -- judging ------------------------------------------------------------------------------------
+
+    def offer(self, candidate: Candidate) -> None:
+        """Repair both halves of a candidate and keep what improves on the best."""
+        if candidate.potentials is not None:
+            f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
+            self._offer_potentials(f, g)
+        if isinstance(candidate.plan, SparsePlan):
+            self._offer_upper(bound_sparse(self._scaled, self._masses, candidate.plan))
+        elif isinstance(candidate.plan, GibbsPlan):
+            plan = _moved(candidate.plan, self._scaled, self._cost_exponent)
+            self._offer_upper(bound_gibbs(self._scaled, plan))
+
+    def offer_zero(self) -> None:
+        """The zero potential of the rows, lifted: one c-transform, exactly 0 where rows and columns coincide."""
+        f = np.zeros(self._scaled.shape[0])
+        g = self._scaled.cost.ctransform(f, axis=0)
+        self._keep_lower(f, np.where(np.isposinf(g), 0.0, g))
+
+    def offer_one_potential(self) -> None:
+        """Where rows and columns share points: the best potential as ONE Lipschitz function on a fixed grid.
+
+        With g = -f at shared points the common mass cancels exactly, so the bound is sharp relative to the
+        value, not to the diameter.  Quadratic in the number of points: asked for only while the gap is open.
+        """
+        if self._best_lower is None or "metric" not in self._scaled.cost.traits:
+            return
+        pair = one_potential(self._scaled.cost, *self._best_lower[1:])
+        if pair is not None:
+            self._keep_lower(*pair)
+
+    def _offer_potentials(self, f: Potential, g: Potential) -> None:
+        if not (np.isfinite(f).all() and np.isfinite(g).all()):
+            return
+        centre = float(np.median(f))  # keeps the two sums from cancelling each other
+        self._keep_lower(*self._scaled.cost.lift(f - centre, g + centre))
+
+    def _keep_lower(self, f: Potential, g: Potential) -> None:
+        """Price feasible potentials: ``sum a f + (A / B) sum b g`` rounded down once."""
+        from otcore._kernels.sums import dot2
+
+        first, second = dot2(self._scaled.a, f), dot2(self._scaled.b, g)
+        ratio = sum(map(Fraction, self._masses.ratio))
+        worst = edge(second, -1)
+        price = edge(first, -1) + ratio * worst - abs(ratio * worst) * Fraction(self._masses.ratio_error)
+        lower = round_outward(price, -1)
+        if self._best_lower is None or lower >= self._best_lower[0]:  # of equals the method's own, not the trivial
+            self._best_lower = (lower, f, g)
+
+    def _offer_upper(self, bound: UpperBound | None) -> None:
+        best = self._best_upper
+        if bound is not None and (best is None or (bound.perturbed, bound.value) <= (best.perturbed, best.value)):
+            self._best_upper = bound
+
+    # -- what is known --------------------------------------------------------------------------------
+
+    @property
+    def lower(self) -> float:
+        return -np.inf if self._best_lower is None else self._unscale(self._best_lower[0], -1)
+
+    @property
+    def upper(self) -> float:
+        return np.inf if self._best_upper is None else self._unscale(self._best_upper.value, 1)
+
+    @property
+    def best(self) -> Candidate:
+        """The best feasible halves so far, in the user's units: what completion starts from."""
+        plan = None if self._best_upper is None else self._best_upper.plan
+        potentials = None if self._best_lower is None else self._user_potentials()
+        return Candidate(plan=plan, potentials=potentials)
+
+    def certificate(self) -> Certificate:
+        """The proof in the user's units."""
+        assert self._best_upper is not None and self._best_lower is not None, "trivial candidates come first"
+        f, g = self._user_potentials()
+        plan = self._best_upper.plan
+        if isinstance(plan, SparsePlan):
+            mass, low = (np.ldexp(x, -self._mass_exponent) for x in (plan.mass, plan.mass_low))
+            plan = SparsePlan(plan.i, plan.j, mass, plan.shape, low)
+        else:
+            plan = _moved(plan, self.problem, -self._cost_exponent)
+        return Certificate(self.problem, self.lower, self.upper, plan, f, g, self._notes())
+
+    def _user_potentials(self) -> tuple[Potential, Potential]:
+        assert self._best_lower is not None
+        f, g = (_ldexp_down(h, -self._cost_exponent) for h in self._best_lower[1:])
+        return f, g
+
+    def _unscale(self, value: float, direction: int) -> float:
+        exponent = -self._mass_exponent - self._cost_exponent
+        exact = Fraction(value) * (Fraction(2) ** exponent)
+        return round_outward(exact, direction)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        bound, cost = self._best_upper, self.problem.cost
+        if not cost.enclosure.proved:
+            notes.append("this order rests on the C library's pow being within 2 ulps")
+        if bound is not None and bound.perturbed:
+            share = bound.perturbed / float(self._scaled.a.sum())
+            notes.append(f"upper bound for weights perturbed by {share:.1e} of the mass: forbidden arcs block the rest")
+        if bound is not None and isinstance(bound.plan, GibbsPlan):
+            notes.append("the entropic plan's upper bound rests on exp being within 4 ulps")
+        return tuple(notes)
+
+
+def _moved(plan: GibbsPlan, problem: Problem, exponent: int) -> GibbsPlan:
+    """The same entropic plan, stated in the units of ``problem`` (costs times ``2 ** exponent``)."""
+    f, g = np.ldexp(plan.f, exponent), np.ldexp(plan.g, exponent)
+    return GibbsPlan(f, g, float(np.ldexp(plan.epsilon, exponent)), problem.a, problem.b, problem.cost)
+
+
+def _ldexp_down(h: Potential, exponent: int) -> Potential:
+    """``h * 2 ** exponent``, rounded down where the result is subnormal."""
+    if exponent == 0:
+        return h
+    scaled = np.ldexp(h, exponent)
+    return np.where(np.ldexp(scaled, -exponent) > h, np.nextafter(scaled, -np.inf), scaled)

@@ -1,0 +1,78 @@
+"""The two marginals in fixed point: exact integers that no rounding can push out of balance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from otcore._types import Indices, Weights
+
+__all__ = ["BITS", "FixedMasses"]
+
+BITS = 104  # one unit is 2^-104: two limbs of 52 bits
+LIMB = 1 << 52
+
+
+@dataclass(frozen=True, eq=False)
+class FixedMasses:
+    """Node masses (rows, then columns) that never exceed ``a`` and ``b A / B``, and what they leave over.
+
+    Attributes
+    ----------
+    hi, lo : (n + m,) int64 limbs, in units of 2^-52 and 2^-104 of the mass unit
+    left : float
+        Upper bound of the mass that the rows (equally the columns) still lack, usually exactly 0.
+    ratio : (float, float)
+        A / B as an unrounded pair, ``ratio_error`` its relative error bound.
+    """
+
+    hi: Indices
+    lo: Indices
+    left: float
+    ratio: tuple[float, float]
+    ratio_error: float
+
+    @classmethod
+    def of(cls, a: Weights, b: Weights) -> FixedMasses:
+        """From weights whose sums are below one (a power of two takes them there)."""
+        from otcore._kernels import tree
+
+        n, m = a.size, b.size
+        hi, lo = np.empty(n + m, np.int64), np.empty(n + m, np.int64)
+        exact = tree.to_fixed(a, hi[:n], lo[:n])
+        exact = tree.to_fixed(b, hi[n:], lo[n:]) and exact
+        A, B = _total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])
+        cut = 0 if exact else n + m  # units that flooring may have taken from the sums
+        ratio = Fraction(A, B)
+        head = float(ratio)
+        tail = float(ratio - Fraction(head))
+        if A != B or not exact:
+            margin = 8 + 8 * cut
+            tree.to_fixed_scaled(b, head, tail, margin, hi[n:], lo[n:])
+        moved = [_total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])]
+        # Both sides must carry the same mass: the larger one gives up the few units of difference.
+        surplus = moved[0] - moved[1]
+        side = slice(0, n) if surplus > 0 else slice(n, n + m)
+        _take(hi[side], lo[side], abs(surplus))
+        left = A + cut - min(moved)
+        error = 2.0**-105 + 8.0 * cut * 2.0**-BITS if (A != B or not exact) else 0.0
+        return cls(hi, lo, float(left) * 2.0**-BITS, (head, tail), error)
+
+
+def _total(hi: Indices, lo: Indices) -> int:
+    from otcore._kernels import tree
+
+    high, low = tree.total(hi, lo)
+    return int(high) * LIMB + int(low)
+
+
+def _take(hi: Indices, lo: Indices, units: int) -> None:
+    """Lower the largest masses by ``units`` in all."""
+    while units:
+        k = int(np.argmax(hi))
+        mass = int(hi[k]) * LIMB + int(lo[k])
+        step = min(units, mass)
+        hi[k], lo[k] = divmod(mass - step, LIMB)
+        units -= step

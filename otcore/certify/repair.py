@@ -1,0 +1,224 @@
+"""From any plan to a feasible one and a rigorous upper bound.
+
+Of a sparse plan only the support counts: its heaviest spanning forest, completed to a tree where the
+components do not balance, determines the flows, and these are computed in exact fixed point.  Nothing has
+to be rounded onto the marginals, and nothing is pushed across a forbidden or huge arc.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from otcore._types import Array, Indices
+from otcore.certify.masses import LIMB, FixedMasses
+from otcore.certify.rounding import edge, round_outward
+from otcore.costs import Cost
+from otcore.plans import GibbsPlan, SparsePlan
+from otcore.problem import Problem
+
+__all__ = ["UpperBound", "bound_gibbs", "bound_sparse"]
+
+PATIENCE = 5.0  # seconds that the exact engine may take to make a bad tree feasible
+PARTNERS = 8  # neighbours tried on each side of a 4-cycle, heaviest first
+
+
+@dataclass(frozen=True, eq=False)
+class UpperBound:
+    """A feasible plan and a number that its cost provably does not exceed; ``perturbed`` mass was given up."""
+
+    value: float
+    plan: SparsePlan | GibbsPlan
+    perturbed: float = 0.0
+
+
+@dataclass(eq=False)
+class _Flows:
+    """Arcs with exact fixed-point flows; flows may still be negative."""
+
+    i: Indices
+    j: Indices
+    hi: Indices
+    lo: Indices
+
+    @property
+    def negative(self) -> bool:
+        return bool((self.hi < 0).any())
+
+    def plan(self, shape: tuple[int, int]) -> SparsePlan:
+        """Masses as unrounded pairs of floats, zero flows left out."""
+        keep = (self.hi != 0) | (self.lo != 0)
+        i, j, hi, lo = self.i[keep], self.j[keep], self.hi[keep], self.lo[keep]
+        head, tail = hi * 2.0**-52, lo * 2.0**-104
+        mass = head + tail
+        return SparsePlan(i, j, mass, shape, tail - (mass - head))
+
+
+def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
+    """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative."""
+    flows = _tree_flows(problem, masses, plan)
+    if flows is not None and flows.negative:
+        flows = _cancel_on_cycles(flows, problem.cost) or _reroute(flows, problem, masses)
+    return None if flows is None else _price(flows, problem, masses)
+
+
+def _reroute(flows: _Flows, problem: Problem, masses: FixedMasses) -> _Flows | None:
+    """The exact engine takes over a tree whose negative flows are not small: it pivots to a feasible one."""
+    from otcore.engines import exact
+
+    a, b = problem.a, problem.b
+    rows, columns = np.flatnonzero(a), np.flatnonzero(b)
+    cost = problem.cost.restrict(rows, columns)
+    *_, state = deque(exact.solve(cost, a[rows], b[columns], deadline=time.monotonic() + PATIENCE), maxlen=1)
+    plan = SparsePlan(rows[state.basis.i], columns[state.basis.j], state.flow, problem.shape)
+    flows_ = _tree_flows(problem, masses, plan)
+    return _cancel_on_cycles(flows_, problem.cost) if flows_ is not None and flows_.negative else flows_
+
+
+def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flows | None:
+    from otcore._kernels import tree
+
+    n, m = problem.shape
+    usable = (plan.mass >= 0) & np.isfinite(problem.cost.at(plan.i, plan.j))
+    i, j, mass = plan.i[usable], plan.j[usable], plan.mass[usable]
+    chosen = np.empty(i.size, dtype=bool)
+    arcs = tree.spanning_forest(n, m, i, j, np.arange(i.size), chosen)
+    hi, lo = masses.hi.copy(), masses.lo.copy()
+    rest = _Flows(i[:0], j[:0], hi[:0], lo[:0])
+    if arcs < i.size:  # cycles: the heaviest forest adapts, the other entries keep their mass
+        arcs = tree.spanning_forest(n, m, i, j, np.argsort(-mass, kind="stable"), chosen)
+        rest = _keep(i[~chosen], j[~chosen], mass[~chosen], hi, lo, n)
+        i, j = i[chosen], j[chosen]
+    start = hi.copy(), lo.copy()
+    flows = _solve_on_tree(i, j, hi, lo, n)
+    if hi.any() or lo.any():  # a component does not balance: join them by cheap arcs
+        from otcore.engines.exact import tree_from_support
+
+        basis = tree_from_support(n, m, i, j, mass[chosen], problem.cost)
+        if not np.isfinite(problem.cost.at(basis.i, basis.j)).all():
+            return None
+        flows = _solve_on_tree(basis.i, basis.j, *start, n)
+    return _Flows(*(np.concatenate(pair) for pair in zip(vars(flows).values(), vars(rest).values(), strict=True)))
+
+
+def _solve_on_tree(i: Indices, j: Indices, hi: Indices, lo: Indices, n: int) -> _Flows:
+    """Flows on forest arcs; ``hi, lo`` keep what a component could not carry."""
+    from otcore._kernels import tree
+
+    flows = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
+    tree.forest_flows(n, hi.size - n, i, j, hi, lo, flows.hi, flows.lo)
+    return flows
+
+
+def _keep(i: Indices, j: Indices, mass: Array, hi: Indices, lo: Indices, n: int) -> _Flows:
+    """Fixed-point floors of entries outside the tree, taken off the node masses."""
+    from otcore._kernels import tree
+
+    flows = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
+    tree.to_fixed(mass, flows.hi, flows.lo)
+    for nodes in (i, n + j):
+        np.subtract.at(hi, nodes, flows.hi)
+        for k, low in zip(nodes.tolist(), flows.lo.tolist(), strict=True):
+            value = int(lo[k]) - low
+            hi[k] += value // LIMB
+            lo[k] = value % LIMB
+    return flows
+
+
+def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
+    """Move each negative flow -d on (i, j) around one 4-cycle (i, j), (i', j), (i', j'), (i, j').
+
+    The new arc (i', j') takes d from (i', j) and (i, j'), which must carry that much; among the heaviest
+    partners the cheapest is taken, at the exact extra cost d (M_i'j' + M_ij - M_i'j - M_ij').  For a metric
+    that is at most 2 d M_ij.  In a tree this is a dual pivot: the support stays a tree.
+    """
+    flow = {
+        (i, j): int(h) * LIMB + int(low)
+        for i, j, h, low in zip(flows.i.tolist(), flows.j.tolist(), flows.hi.tolist(), flows.lo.tolist(), strict=True)
+    }
+    by_row: dict[int, set[int]] = {}
+    by_column: dict[int, set[int]] = {}
+    for i, j in flow:
+        by_row.setdefault(i, set()).add(j)
+        by_column.setdefault(j, set()).add(i)
+    for i, j in sorted((arc for arc, x in flow.items() if x < 0), key=lambda arc: flow[arc]):
+        d = -flow[i, j]
+        columns = sorted((c for c in by_row[i] if flow[i, c] >= d), key=lambda c: -flow[i, c])[:PARTNERS]
+        rows = sorted((r for r in by_column[j] if flow[r, j] >= d), key=lambda r: -flow[r, j])[:PARTNERS]
+        if not rows or not columns:
+            return None
+        r, c = (np.asarray(v, dtype=np.int64).ravel() for v in np.meshgrid(rows, columns, indexing="ij"))
+        extra = cost.at(r, c) - cost.at(r, np.full_like(c, j)) - cost.at(np.full_like(r, i), c)
+        best = int(np.argmin(extra))
+        if not np.isfinite(extra[best]):
+            return None
+        row, column = int(r[best]), int(c[best])
+        del flow[i, j]
+        flow[row, j] -= d
+        flow[i, column] -= d
+        flow[row, column] = flow.get((row, column), 0) + d
+        by_row[i].discard(j)
+        by_column[j].discard(i)
+        by_row[row].add(column)
+        by_column[column].add(row)
+    arcs = np.array(list(flow), dtype=np.int64)
+    hi, lo = np.array([divmod(x, LIMB) for x in flow.values()], dtype=np.int64).T
+    return _Flows(arcs[:, 0], arcs[:, 1], hi, lo)
+
+
+def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound:
+    """``sum x M_hi`` rounded up once, and the price of the few units of mass that fixed point left over."""
+    from otcore._kernels.sums import dot2
+
+    plan = flows.plan(problem.shape)
+    cost = problem.cost
+    upper = cost.at_upper(plan.i, plan.j)
+    paid = edge(dot2(plan.mass, upper), 1) + edge(dot2(plan.mass_low, upper), 1)
+    fill = _price_of_rest(flows, plan, upper, cost, masses) if masses.left > 0 else Fraction(0)
+    if fill is None:
+        return UpperBound(round_outward(paid, 1), plan, perturbed=masses.left)
+    return UpperBound(round_outward(paid + fill, 1), plan)
+
+
+def _price_of_rest(flows: _Flows, plan: SparsePlan, upper: Array, cost: Cost, masses: FixedMasses) -> Fraction | None:
+    """What moving the few units that fixed point left over can cost at most; None if they cannot be moved.
+
+    Either rank-one, at no more than the dearest cost each; or along the tree, where every flow changes by at
+    most ``left`` and stays nonnegative.
+    """
+    left = Fraction(masses.left)
+    ways: list[Fraction] = []
+    if "finite" in cost.traits:
+        ways.append(left * max(Fraction(cost.bounds()[1]), Fraction(0)))
+    spans = plan.nnz == flows.i.size == masses.hi.size - 1
+    if spans and plan.mass.min() >= 2 * masses.left:
+        ways.append(left * sum(map(Fraction, np.abs(upper).tolist()), Fraction(0)))
+    return min(ways, default=None)
+
+
+def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
+    """The rounded entropic plan [Altschuler, Weed, Rigollet 2017, Alg. 2] with an a-priori rounding bound.
+
+    The plan is *defined* by the floats K of the pass that prices it; other passes see the same floats up to
+    the last bits of ``exp``.  Row and column scalings are shrunk by more than those passes can be off, so
+    the scaled part never exceeds the marginals, and what is left is filled rank-one.
+    None where a forbidden arc would have to be crossed or the kernel overflows.
+    """
+    cost = problem.cost
+    if "finite" not in cost.traits:
+        return None
+    lo, hi = cost.bounds()
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding = plan.rounding
+        base = plan.cost() if np.isfinite(rounding.left) else np.inf
+    if not np.isfinite(base):
+        return None
+    # Sums of n or m nonnegative floats, two exps of at most 4 ulps, a handful of products: see the docs.
+    nu = (4 * max(problem.shape) + 2 * cost.enclosure.ulps + 256) * 2.0**-53
+    mass = float(problem.a.sum())
+    value = base + nu * (abs(base) + 8 * mass * (hi - lo) + mass * max(abs(lo), abs(hi)))
+    return UpperBound(float(np.nextafter(value, np.inf)), plan)

@@ -1,0 +1,511 @@
+"""The second opinion: every claim of a certificate checked again, by code that shares nothing with its maker.
+
+Only NumPy and Python integers are used.  A float is an integer over a power of two, so sums, products and
+comparisons of the claims are done in integers, without rounding; where distances are real numbers that no
+float equals, ``f + g <= d ** p`` is decided by powers of integers.  NumPy's floats only settle the pairs
+that are nowhere near equality, and with ``exact=True`` not even those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from functools import reduce
+from itertools import product
+from operator import add, mul, sub
+from typing import Any
+
+import numpy as np
+
+from otcore._types import Array, Indices, Matrix
+from otcore.costs import CloudCost, Cost, LineCost, MatrixMetricCost
+from otcore.plans import GibbsPlan, SparsePlan
+from otcore.solution import Certificate
+
+__all__ = ["Check", "Verification", "verify"]
+
+BLOCK = 1 << 18  # pairs per NumPy block: 2 MB of doubles
+FAR = 2.0**-40  # relative distance from equality beyond which NumPy's sqrt and pow are trusted to compare
+TINY, HUGE = 2.0**-900, 2.0**900  # outside, squares under- or overflow and floats decide nothing
+GUARD = 110  # bits of a real root that are kept beyond its integer part
+SLACK_VALUE, SLACK_MASS = 1e-11, 1e-13  # what the floats of a Gibbs plan are allowed; see _gibbs_plan
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim, whether it holds, and how that was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'holds' if self.ok else 'FAILS':<6} {self.name}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The checks one by one; true when all of them hold.
+
+    Examples
+    --------
+    >>> bool(Verification((Check("2 + 2 = 4", True, "by counting"),)))
+    True
+    """
+
+    checks: tuple[Check, ...]
+
+    def __bool__(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+    def __str__(self) -> str:
+        verdict = "the certificate holds" if self else "the certificate is NOT valid"
+        return "\n".join([*map(str, self.checks), verdict])
+
+
+def verify(certificate: Certificate, exact: bool = False) -> Verification:
+    """Whether ``lower <= W <= upper`` follows from the plan and the potentials of a certificate.
+
+    W is the minimum of ``sum P_ij M_ij`` over ``P >= 0`` with row sums a and column sums ``b A / B``
+    (``A = sum a``, ``B = sum b``, exact).  Checked: ``f_i + g_j <= M_ij`` for all pairs; ``lower`` is at
+    most the dual value; the plan has no negative entry, no forbidden arc and no more than the marginals;
+    ``upper`` is at least its cost, with the most that the mass it leaves out can cost.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    exact : bool
+        Compare every pair in integers.  Otherwise floats settle the pairs that are far from equality.
+
+    Returns
+    -------
+    Verification
+        Truthy when every check holds; ``print`` it to read them.
+
+    Notes
+    -----
+    Time is O(n m d), in blocks of NumPy; O((n + m) log(n + m)) on a line of order 1.  ``exact=True`` takes
+    O(n m) comparisons of Python integers, about a microsecond each.
+    """
+    inputs = _well_formed(certificate)
+    if not inputs.ok:
+        return Verification((inputs,))
+    real = _real_cost(certificate.problem.cost)
+    plan_checks = _gibbs_plan if isinstance(certificate.plan, GibbsPlan) else _sparse_plan
+    potentials = _potentials(certificate, real, exact)
+    return Verification((inputs, potentials, _dual_value(certificate), *plan_checks(certificate, real)))
+
+
+def _well_formed(certificate: Certificate) -> Check:
+    """Comparisons with nan are false both ways: settle it before anything is compared."""
+    p, c = certificate.problem, certificate
+    n, m = p.cost.shape
+    shapes = [v.shape for v in (p.a, p.b, c.f, c.g)] == [(n,), (m,), (n,), (m,)] and c.plan.shape == (n, m)
+    finite = all(np.isfinite(v).all() for v in (p.a, p.b, c.f, c.g))
+    masses = bool((p.a >= 0).all() and (p.b >= 0).all() and p.a.any() and p.b.any())
+    interval = c.lower <= c.upper
+    faults = {"shapes differ": shapes, "entries are not finite": finite, "bad weights": masses, "no interval": interval}
+    wrong = [fault for fault, fine in faults.items() if not fine]
+    return Check("numbers", not wrong, "; ".join(wrong) or f"{n} by {m}, finite, in order")
+
+
+# -- exact arithmetic -------------------------------------------------------------------------------------
+
+
+def _denominator(*arrays: Array) -> int:
+    """The least power of 16 that makes every entry an integer (16: its square and fourth root are powers of two)."""
+    exponents = [np.frexp(v[np.isfinite(v) & (v != 0)])[1].min(initial=2000) for v in arrays]
+    bits = max(0, 53 - int(min(exponents)))
+    return 1 << (bits + -bits % 4)
+
+
+def _integers(values: Array, denominator: int) -> list[int]:
+    """Finite floats as integers over ``denominator``, exactly."""
+    ratios = map(float.as_integer_ratio, np.asarray(values, dtype=np.float64).ravel().tolist())
+    return [numerator * (denominator // power) for numerator, power in ratios]
+
+
+def _dot(x: Array, y: Array) -> Fraction:
+    """``sum x_k y_k`` without rounding."""
+    dx, dy = _denominator(x), _denominator(y)
+    return Fraction(sum(map(mul, _integers(x, dx), _integers(y, dy))), dx * dy)
+
+
+def _total(x: Array) -> Fraction:
+    d = _denominator(x)
+    return Fraction(sum(_integers(x, d)), d)
+
+
+def _root_up(x: int, v: int) -> int:
+    """The least integer r with ``r ** v >= x``, for v = 1, 2, 4."""
+    r = x
+    for _ in range(v.bit_length() - 1):
+        r = math.isqrt(r)
+    return r if r**v == x else r + 1
+
+
+def _two_sum(x: Array, y: Array) -> tuple[Array, Array]:
+    """``x + y = s + e`` exactly.  [Knuth TAOCP 2, 4.2.2, Theorem B]."""
+    s = x + y
+    t = s - x
+    return s, (x - (s - t)) + (y - t)
+
+
+# -- the cost as real numbers -------------------------------------------------------------------------------
+
+
+class _Given:
+    """The floats are the cost; for a kind of cost that is not known here, its own enclosure is taken on trust."""
+
+    def __init__(self, cost: Cost) -> None:
+        self.cost, self.shape = cost, cost.shape
+        self.basis = "the given floats" if cost.enclosure.exact else "the enclosure that the cost itself declares"
+
+    def lower_block(self, i0: int, i1: int) -> Matrix:
+        """Lower bounds of the rows i0 to i1; here they are attained."""
+        return self.cost.enclosure.lower(self.cost.rows(i0, i1))
+
+    def float_block(self, i0: int, i1: int) -> Matrix:
+        """M in floats, for estimates."""
+        return self.cost.rows(i0, i1)
+
+    def dominates(self, i: int, j: int, t: int, denominator: int) -> bool:
+        """Whether ``t / denominator <= M_ij``."""
+        M = float(self.cost.enclosure.lower(self.cost.at(np.array([i]), np.array([j])))[0])
+        return math.isinf(M) or t <= Fraction(M) * denominator
+
+    def forbidden(self, i: Indices, j: Indices) -> Any:
+        """Where the arcs (i, j) do not exist."""
+        return np.isposinf(self.cost.at(i, j))
+
+    def weigh(self, P: list[int], i: Indices, j: Indices) -> Fraction:
+        """``sum_k P_k M[i_k, j_k]``, or a little more."""
+        M = self.cost.enclosure.upper(self.cost.at(i, j))
+        d = _denominator(M)
+        return Fraction(sum(map(mul, P, _integers(M, d))), d)
+
+    def maximum(self) -> Fraction:
+        """Not less than any finite entry."""
+        blocks = (self.cost.enclosure.upper(self.cost.rows(i0, i1)) for i0, i1 in _steps(self.shape))
+        return Fraction(max(float(M.max(where=np.isfinite(M), initial=-np.finfo(float).max)) for M in blocks))
+
+
+class _Power:
+    """``M_ij = (q_ij / Q) ** (u / v) * 2 ** shift`` with integers q_ij: a power of a distance, as a real number.
+
+    q is the squared euclidean distance, or the distance itself where that is rational; ``base_block`` gives
+    ``q / Q * 2 ** -zoom`` in floats, zoomed so that no square overflows.
+    """
+
+    def __init__(
+        self,
+        cost: Any,
+        q: Callable[[int, int], int],
+        Q: int,
+        q_max: int,
+        base_block: Callable[[int, int], Matrix],
+        zoom: int,
+        exponent: Fraction,
+    ) -> None:
+        self.cost, self.shape, self.q, self.Q, self.q_max = cost, cost.shape, q, Q, q_max
+        self.base_block, self.exponent = base_block, exponent
+        self.u, self.v = exponent.as_integer_ratio()
+        shift = getattr(cost, "shift", 0)
+        self.scale, self.log_scale = Fraction(2) ** shift, zoom * float(exponent) + shift
+        self.algebraic = self.v <= 4 and self.u <= 64  # beyond, powers of integers are dearer than logarithms
+        if self.algebraic:
+            self.basis = "real distances, decided by powers of integers"
+            # t / D <= 2^shift (q / Q)^(u/v)   iff   t <= 0 or t^v left <= q^u (right D)^v
+            self.left, self.right = Q**self.u * self.scale.denominator**self.v, self.scale.numerator
+            # Q is a power of 16, so its roots are integers: M = root(q^u 2^(v GUARD)) * unit
+            self.unit = self.scale / (_root_up(Q**self.u, self.v) << GUARD)
+        else:
+            self.basis = f"real distances to the power {float(exponent):g}, by logarithms to 60 digits"
+            self.unit = Fraction(1, 1 << 1200)  # finer than the smallest double
+
+    def lower_block(self, i0: int, i1: int) -> Matrix:
+        q, M = self.base_block(i0, i1), self.float_block(i0, i1)
+        sound = (q > TINY) & (M > TINY) & ((M < HUGE) | np.isposinf(q))
+        return np.where(sound, M * (1 - FAR), 0.0)
+
+    def float_block(self, i0: int, i1: int) -> Matrix:
+        q = self.base_block(i0, i1)
+        with np.errstate(over="ignore", under="ignore"):
+            return (np.sqrt(q) if self.exponent == Fraction(1, 2) else q ** float(self.exponent)) * 2.0**self.log_scale
+
+    def dominates(self, i: int, j: int, t: int, denominator: int) -> bool:
+        if t <= 0 or self.forbidden(i, j):
+            return True
+        q = self.q(i, j)
+        if self.algebraic:
+            return t**self.v * self.left <= q**self.u * (self.right * denominator) ** self.v
+        return t <= self._bracket(q)[0] * self.unit * denominator
+
+    def forbidden(self, i: Any, j: Any) -> Any:
+        return np.isposinf(self.cost.base[i, j]) if hasattr(self.cost, "base") else np.zeros(np.shape(i), dtype=bool)
+
+    def weigh(self, P: list[int], i: Indices, j: Indices) -> Fraction:
+        arcs = zip(P, i.tolist(), j.tolist(), strict=True)
+        return sum(mass * self._upper(self.q(k, h)) for mass, k, h in arcs) * self.unit
+
+    def maximum(self) -> Fraction:
+        return self._upper(self.q_max) * self.unit
+
+    def _upper(self, q: int) -> int:
+        """M in units, rounded up: at most 2^-110 (by logarithms 10^-49) too much, relatively."""
+        return _root_up(q**self.u << (self.v * GUARD), self.v) if self.algebraic else self._bracket(q)[1]
+
+    def _bracket(self, q: int) -> tuple[int, int]:
+        """Integers l, h with ``l unit <= M <= h unit``.
+
+        decimal's ln and exp are correctly rounded: of 60 digits all but the last few are right, 50 are used.
+        """
+        if q == 0:
+            return 0, 0
+        with localcontext(prec=60, Emax=10**9, Emin=-(10**9)):
+            log = (Decimal(q) / Decimal(self.Q)).ln() * self.u / Decimal(self.v)
+            M = Fraction(log.exp()) * self.scale / self.unit
+        return math.floor(M * (1 - Fraction(1, 10**50))), math.ceil(M * (1 + Fraction(1, 10**50)))
+
+
+def _real_cost(cost: Any) -> _Given | _Power:
+    """The certified cost in real numbers, read off coordinates or the matrix that was given."""
+    if isinstance(cost, MatrixMetricCost) and cost.exponent != 1 and not cost.enclosure.exact:
+        D = cost.base
+        Q, finite = _denominator(D), D[np.isfinite(D)]
+
+        def entry(i: int, j: int) -> int:
+            numerator, power = float(D[i, j]).as_integer_ratio()
+            return numerator * (Q // power)
+
+        largest = _integers(finite.max(initial=0.0), Q)[0]
+        return _Power(cost, entry, Q, largest, lambda i0, i1: D[i0:i1], 0, Fraction(cost.exponent))
+    if isinstance(cost, CloudCost | LineCost):
+        return _real_distances(cost)
+    return _Given(cost)
+
+
+def _base(metric: str, differences: Iterable[Any], larger: Callable[[Any, Any], Any] = max) -> Any:
+    """The integer q from differences of coordinates, or the array of all of them."""
+    if metric == "euclidean":
+        return reduce(add, (t * t for t in differences))
+    return reduce(add if metric == "cityblock" else larger, map(abs, differences))
+
+
+def _real_distances(cost: CloudCost | LineCost) -> _Power:
+    x, y = (v.reshape(len(v), -1) for v in (cost.x, cost.y))
+    metric = "cityblock" if x.shape[1] == 1 else cost.metric  # on a line all three are |x - y|
+    half = Fraction(1, 2) if metric == "euclidean" else Fraction(1)  # q is squared, or not
+    d = _denominator(x, y)
+    X, Y = ([tuple(_integers(point, d)) for point in points] for points in (x, y))
+    axes = zip(zip(*X, strict=True), zip(*Y, strict=True), strict=True)
+    farthest = [max(max(p) - min(q), max(q) - min(p)) for p, q in axes]  # of the boxes around x and y
+    zoom = math.frexp(max(np.abs(x).max(), np.abs(y).max()))[1]
+    xs, ys = np.ldexp(x, -zoom), np.ldexp(y, -zoom)
+
+    def block(i0: int, i1: int) -> Matrix:
+        return _base(metric, (xs[i0:i1, None, k] - ys[None, :, k] for k in range(xs.shape[1])), np.maximum)
+
+    def q(i: int, j: int) -> int:
+        return int(_base(metric, map(sub, X[i], Y[j])))
+
+    Q = d if half == 1 else d * d
+    zoom = zoom if half == 1 else 2 * zoom
+    return _Power(cost, q, Q, _base(metric, farthest), block, zoom, Fraction(cost.exponent) * half)
+
+
+def _steps(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Row ranges of about ``BLOCK`` pairs."""
+    n, m = shape
+    step = max(1, BLOCK // m)
+    return ((i0, min(n, i0 + step)) for i0 in range(0, n, step))
+
+
+# -- the claims ---------------------------------------------------------------------------------------------
+
+
+def _potentials(certificate: Certificate, real: _Given | _Power, exact: bool) -> Check:
+    """``f_i + g_j <= M_ij`` in real arithmetic, for every pair."""
+    f, g, cost = certificate.f, certificate.g, certificate.problem.cost
+    name = "f_i + g_j <= M_ij"
+    if not exact and isinstance(cost, LineCost) and cost.exponent == 1 and cost.shift == 0:
+        i = _line_violation(cost.x, cost.y, f, g)
+        return Check(name, i is None, "all pairs, by sorting" if i is None else f"f[{i}] is too large")
+    d = _denominator(f, g)
+    F, G = _integers(f, d), _integers(g, d)
+    pairs = product(range(f.size), range(g.size)) if exact else _close_pairs(real, f, g)
+    decided = 0
+    for i, j in pairs:
+        decided += 1
+        if not real.dominates(i, j, F[i] + G[j], d):
+            return Check(name, False, f"f[{i}] + g[{j}] = {f[i] + g[j]!r} exceeds M[{i}, {j}]; {real.basis}")
+    by = "all in integers" if exact else f"{decided} of them in integers"
+    return Check(name, True, f"{f.size * g.size} pairs, {by}; {real.basis}")
+
+
+def _close_pairs(real: _Given | _Power, f: Array, g: Array) -> Iterator[tuple[int, int]]:
+    """The pairs that a float lower bound of the cost does not settle."""
+    for i0, i1 in _steps(real.shape):
+        lower = real.lower_block(i0, i1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            s, e = _two_sum(f[i0:i1, None], g[None, :])
+            # Rounding is monotone: s < M_lo implies s + e < M_lo, so this is an equivalence, not a tolerance.
+            settled = (s < lower) | ((s == lower) & (e <= 0))
+        for i, j in np.argwhere(~settled).tolist():
+            yield i0 + i, j
+
+
+def _line_violation(x: Array, y: Array, f: Array, g: Array) -> int | None:
+    """A row i with ``f_i + g_j > |x_i - y_j|`` for some j, by sorting; None if there is none.
+
+    On either side of x_i the distance is linear, so that f_i must not exceed the least ``-g_j -+ y_j`` met
+    so far by more than ``-+ x_i``.  Sums are unrounded pairs, which compare like the reals they stand for.
+    """
+    position = np.concatenate([x, y])
+    n = x.size
+    for sign in (1.0, -1.0):
+        s, e = _two_sum(np.concatenate([f, -g]), -sign * position)
+        order = np.lexsort((e, s))
+        new = np.append(True, (np.diff(s[order]) != 0) | (np.diff(e[order]) != 0))
+        rank = np.empty(order.size, dtype=np.int64)
+        rank[order] = np.cumsum(new)
+        column = np.arange(order.size) >= n
+        # Walk away from the columns already passed; at equal positions columns come first, their pairs count.
+        walk = np.lexsort((~column, sign * position))
+        least = np.minimum.accumulate(np.where(column, rank, order.size + 1)[walk])
+        bad = walk[(rank[walk] > least) & ~column[walk]]
+        if bad.size:
+            return int(bad[0])
+    return None
+
+
+def _dual_value(certificate: Certificate) -> Check:
+    """``lower <= sum a f + (A / B) sum b g``."""
+    p, c = certificate.problem, certificate
+    value = _dot(p.a, c.f) + _total(p.a) / _total(p.b) * _dot(p.b, c.g)
+    return Check("lower <= dual value", c.lower <= value, f"{c.lower!r} against {_about(value)}")
+
+
+def _sparse_plan(certificate: Certificate, real: _Given | _Power) -> Iterator[Check]:
+    """The plan stays within the marginals, and ``upper`` pays for it and for the mass that it leaves out."""
+    p, plan = certificate.problem, certificate.plan
+    assert isinstance(plan, SparsePlan)
+    n, m = plan.shape
+    inside = (plan.i >= 0) & (plan.i < n) & (plan.j >= 0) & (plan.j < m)
+    if not (inside & np.isfinite(plan.mass) & np.isfinite(plan.mass_low)).all():
+        yield Check("P_ij >= 0", False, "an index is out of range, or a mass not finite")
+        return
+    D = _denominator(p.a, p.b, plan.mass, plan.mass_low)
+    a, b = _integers(p.a, D), _integers(p.b, D)
+    P = list(map(add, _integers(plan.mass, D), _integers(plan.mass_low, D)))  # the mass is the unrounded pair
+    bad = next((k for k, mass in enumerate(P) if mass < 0), None)
+    yield Check("P_ij >= 0", bad is None, f"{len(P)} entries" if bad is None else f"entry {bad}: {plan.mass[bad]!r}")
+
+    # What rows and columns still lack, in units of 1 / (D B): the columns' targets are b_j A / B.
+    A, B = sum(a), sum(b)
+    lack = [x * B for x in a] + [x * A for x in b]
+    for mass, i, j in zip(P, plan.i.tolist(), plan.j.tolist(), strict=True):
+        lack[i] -= mass * B
+        lack[n + j] -= mass * B
+    tau = Fraction(sum(lack[:n]), D * B)
+    over = next((k for k, x in enumerate(lack) if x < 0), None)
+    where = "" if over is None else f"row {over}" if over < n else f"column {over - n}"
+    detail = f"{where} carries more than its weight" if where else f"in integers; {_about(tau)} of the mass left out"
+    yield Check("marginals", not where, detail)
+
+    if bool(np.any(real.forbidden(plan.i, plan.j))):
+        yield Check("upper >= cost", False, "the plan uses a forbidden arc")
+        return
+    cost = real.weigh(P, plan.i, plan.j) / D
+    fill, how = _left_out(certificate, real, np.array([x >= tau * D for x in P], dtype=bool), lack, tau)
+    enough = fill is not None and certificate.upper >= cost + fill
+    yield Check("upper >= cost", enough, f"{certificate.upper!r} against {_about(cost)}{how}")
+
+
+def _left_out(
+    certificate: Certificate, real: _Given | _Power, kept: Any, lack: list[int], tau: Fraction
+) -> tuple[Fraction | None, str]:
+    """The most that the mass tau, which the plan leaves out, can cost, and why; None if nothing bounds it."""
+    p, plan = certificate.problem, certificate.plan
+    assert isinstance(plan, SparsePlan)
+    if tau == 0:
+        return Fraction(0), ""
+    ways: list[tuple[Fraction, str]] = []
+    if "finite" in p.cost.traits:
+        ways.append((tau * real.maximum(), f" and a rank-one plan for {_about(tau)} left out"))
+    # Or it runs along the entries of at least tau, which then stay >= 0, if each part they connect balances.
+    n = p.a.size
+    i, j = plan.i[kept], plan.j[kept]
+    part = _parts(len(lack), i, n + j)
+    balance = [0] * len(lack)
+    for node, x in enumerate(lack):
+        balance[part[node]] += x if node < n else -x
+    if not any(balance):
+        signs = [1 if x >= 0 else -1 for x in p.cost.at(i, j).tolist()]
+        ways.append((tau * real.weigh(signs, i, j), f" and {_about(tau)} left out that runs along the support"))
+    if ways:
+        return min(ways)
+    share = tau / _total(p.a)
+    if any("perturbed" in note for note in certificate.notes) and share <= sum(p.shape) * Fraction(2) ** -52:
+        return Fraction(0), f", for weights perturbed by {_about(share)} of the mass, as the certificate notes"
+    return None, f", but nothing bounds the cost of {_about(tau)} left out"
+
+
+def _parts(nodes: int, i: Indices, j: Indices) -> list[int]:
+    """A representative of the connected part of each node, by union-find with path halving."""
+    up = list(range(nodes))
+
+    def top(k: int) -> int:
+        while up[k] != k:
+            up[k] = up[up[k]]
+            k = up[k]
+        return k
+
+    for k, h in zip(i.tolist(), j.tolist(), strict=True):
+        up[top(k)] = top(h)
+    return [top(k) for k in range(nodes)]
+
+
+def _gibbs_plan(certificate: Certificate, real: _Given | _Power) -> Iterator[Check]:
+    """``upper`` against the entropic plan computed again, in floats, with a stated slack.
+
+    ``K_ij = a_i b_j / B exp((f_i + g_j - M_ij) / epsilon)`` is scaled down to the rows, then to the columns, and
+    what is missing filled rank-one: feasible for any floats [Altschuler, Weed, Rigollet 2017, Alg. 2].
+    """
+    p, plan = certificate.problem, certificate.plan
+    assert isinstance(plan, GibbsPlan)
+    a, b = p.a, p.b * float(_total(p.a) / _total(p.b))
+    with np.errstate(divide="ignore"):
+        row, column = plan.f / plan.epsilon + np.log(a), plan.g / plan.epsilon + np.log(b / a.sum())
+
+    def blocks() -> Iterator[tuple[slice, Matrix, Matrix]]:
+        for i0, i1 in _steps(p.shape):
+            M = real.float_block(i0, i1)
+            yield slice(i0, i1), np.exp(row[i0:i1, None] + column - M / plan.epsilon), M
+
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        x = np.minimum(1.0, a / np.concatenate([K.sum(axis=1) for _, K, _ in blocks()]))
+        x[a == 0] = 0.0
+        sums = sum(x[rows] @ K for rows, K, _ in blocks())
+        y = np.where(b > 0, np.minimum(1.0, b / sums), 0.0)
+        lack = np.maximum(b - y * np.where(sums > 0, sums, 0.0), 0.0)
+        cost, largest = 0.0, 0.0
+        for rows, K, M in blocks():
+            K *= x[rows, None]
+            K *= y
+            alpha = np.maximum(a[rows] - K.sum(axis=1), 0.0)
+            fill = alpha @ (M @ lack) / lack.sum() if lack.any() else 0.0
+            cost += float(np.vdot(K, M) + fill)
+            largest = max(largest, float(np.abs(M).max()))
+    floor = cost - SLACK_VALUE * abs(cost) - SLACK_MASS * float(a.sum()) * largest
+    slack = f"in floats, slack {SLACK_VALUE:g} of the value and {SLACK_MASS:g} of mass * max |M|"
+    yield Check("upper >= cost", certificate.upper >= floor, f"{certificate.upper!r} against {cost!r}, {slack}")
+
+
+def _about(x: Fraction) -> str:
+    """An exact number for reading; floats may be too short for it."""
+    with localcontext(prec=17):
+        return f"{Decimal(x.numerator) / Decimal(x.denominator):.17g}"

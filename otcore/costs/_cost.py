@@ -1,0 +1,262 @@
+"""What every cost answers: a few verbs, with streaming NumPy defaults over ``rows``.
+
+A new cost needs ``shape``, ``rows`` and the four structural verbs; the defaults below are the oracle
+that faster kernels are tested against.
+
+Enclosures.  ``rows`` gives floats ``Mh``.  The certified cost ``M`` is a real matrix with
+``M_lo <= M <= M_hi``, where ``M_lo = max(floor, Mh * shrink - eta)`` and ``M_hi = Mh * grow + eta``
+(see docs/certificates.md for the proofs).  For a matrix of given floats all three are equal.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from otcore._types import Array, Indices, Matrix, Potential
+
+__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "round_down", "two_difference"]
+
+BLOCK = 1 << 18  # entries per streamed block of rows: 2 MB, stays in the second-level cache
+UNIT = 2.0**-53  # u, the unit roundoff
+ETA = 2.0**-1074  # the smallest positive double
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """Proved bounds ``max(floor, Mh*shrink - eta) <= M <= Mh*grow + eta`` on a computed cost ``Mh``.
+
+    ``ulps`` is k, the proved relative error of ``Mh`` in units of 2^-53 (0: the floats are the cost).
+    ``proved`` is False where k rests on the C library's ``pow`` being within 2 ulps.
+    """
+
+    ulps: int = 0
+    underflows: int = 0
+    floor: float = -np.inf
+    proved: bool = True
+
+    @property
+    def exact(self) -> bool:
+        return self.ulps == 0 and self.underflows == 0
+
+    @property
+    def shrink(self) -> float:
+        """``1 - (k + 3) u``: a float, since floats below one are u apart."""
+        return 1.0 if self.ulps == 0 else 1.0 - (self.ulps + 3) * UNIT
+
+    @property
+    def grow(self) -> float:
+        """``1 + 2 ceil((k + 3) / 2) u``: floats above one are 2u apart."""
+        return 1.0 if self.ulps == 0 else 1.0 + 2 * -(-(self.ulps + 3) // 2) * UNIT
+
+    @property
+    def eta(self) -> float:
+        return self.underflows * ETA
+
+    def lower(self, computed: Array) -> Array:
+        if self.exact:
+            return computed
+        return np.maximum(computed * self.shrink - self.eta, self.floor)
+
+    def upper(self, computed: Array) -> Array:
+        return computed if self.exact else computed * self.grow + self.eta
+
+
+EXACT = Enclosure()
+
+
+def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
+    """``x - y`` as an unrounded pair (s, e), s + e = x - y exactly.  [Knuth TAOCP 2, 4.2.2, Thm B]"""
+    s = x - y
+    t = s - x
+    e = (x - (s - t)) - (y + t)
+    return s, e
+
+
+def round_down(s: Array, e: Array) -> Array:
+    """The largest float known to be <= s + e: ``s`` itself where the error is not negative."""
+    return np.where(e < 0, np.nextafter(s, -np.inf), s)
+
+
+class Cost(ABC):
+    """A cost matrix M (n, m) that may never be stored.
+
+    Attributes
+    ----------
+    shape : (n, m)
+    traits : subset of {"metric", "line", "dense", "cloud", "finite"}
+        Declared by the maker, never inferred from values.  ``metric``: M itself is a distance (order 1)
+        on points that rows and columns share.  ``finite``: no forbidden arcs.
+    order : float >= 1
+        ``value ** (1 / order)`` is the distance.
+    enclosure : Enclosure
+        How far ``rows`` may be from the certified cost.
+    """
+
+    shape: tuple[int, int]
+    traits: frozenset[str]
+    order: float = 1.0
+    enclosure: Enclosure = EXACT
+    lazy_name: ClassVar[str] = "rows"
+
+    # -- what a cost must answer -------------------------------------------------------------------
+
+    @abstractmethod
+    def rows(self, i0: int, i1: int) -> Matrix:
+        """Computed costs ``Mh[i0:i1]``, (i1 - i0, m), C-ordered; read-only to the caller."""
+
+    @abstractmethod
+    def at(self, i: Indices, j: Indices) -> Array:
+        """Computed costs ``Mh[i, j]`` of index pairs, (k,)."""
+
+    @abstractmethod
+    def restrict(self, i: Indices, j: Indices) -> Cost:
+        """The cost on a subset of rows and columns (the sub-matrix M[i][:, j])."""
+
+    @abstractmethod
+    def scaled(self, exponent: int) -> Cost:
+        """The cost times ``2 ** exponent`` (of the cost, not of coordinates)."""
+
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """(lo, hi) with lo <= M_ij <= hi for every *finite* entry; cheap, need not be attained."""
+
+    def common(self) -> tuple[Indices, Indices]:
+        """Index pairs (i, j) whose row point and column point are the same point, each used once.
+
+        Only a metric cost knows; others answer none.
+        """
+        none = np.empty(0, np.int64)
+        return none, none
+
+    def from_points(self, z: Array) -> Matrix:
+        """Computed costs from new row points ``z`` (k, ...) to every column, (k, m)."""
+        raise TypeError(f"{type(self).__name__} knows its entries, not the points behind them")
+
+    def union(self) -> tuple[Cost, Indices, Indices] | None:
+        """The cost on the union of row and column points, and where rows and columns stand in it.
+
+        None where the points behind the entries are not known.
+        """
+        return None
+
+    # -- streaming defaults: the oracle of every kernel ------------------------------------------------
+
+    def blocks(self) -> Iterator[tuple[int, int, Matrix]]:
+        """(i0, i1, rows) over all rows, about ``BLOCK`` entries at a time."""
+        n, m = self.shape
+        step = max(1, BLOCK // m)
+        for i0 in range(0, n, step):
+            i1 = min(n, i0 + step)
+            yield i0, i1, self.rows(i0, i1)
+
+    def at_upper(self, i: Indices, j: Indices) -> Array:
+        """Proved upper bounds M_hi of the entries (i, j), (k,)."""
+        return self.enclosure.upper(self.at(i, j))
+
+    def to_dense(self) -> Matrix:
+        """The computed matrix ``Mh`` (n, m), C-ordered, a new array."""
+        out = np.empty(self.shape)
+        for i0, i1, block in self.blocks():
+            out[i0:i1] = block
+        return out
+
+    def ctransform(self, h: Potential, axis: int) -> Potential:
+        """``min (M_lo - h)`` over ``axis``, rounded down only where the subtraction was inexact.
+
+        Parameters
+        ----------
+        h : (n,) potential of the rows if ``axis == 0``, (m,) of the columns if ``axis == 1``
+        axis : the axis that the minimum runs over
+
+        Returns
+        -------
+        (m,) if ``axis == 0``, (n,) if ``axis == 1``: with ``h`` it is feasible in real arithmetic;
+        ``inf`` where every arc is forbidden.  [docs/certificates.md, "Lower bound"]
+        """
+        n, m = self.shape
+        out = np.full(m if axis == 0 else n, np.inf)
+        for i0, i1, block in self.blocks():
+            opposite = h[i0:i1, None] if axis == 0 else h[None, :]
+            with np.errstate(invalid="ignore"):  # inf - inf inside the error term of a forbidden arc
+                s, e = two_difference(self.enclosure.lower(block), opposite)
+                down = np.where(np.isinf(s), s, round_down(s, e)).min(axis=axis)
+            if axis == 0:
+                np.minimum(out, down, out=out)
+            else:
+                out[i0:i1] = down
+        return out
+
+    def lift(self, f: Potential, g: Potential | None = None) -> tuple[Potential, Potential]:
+        """Feasible potentials from any ``f``: two c-transforms, ``f_i + g_j <= M_ij`` in real arithmetic.
+
+        ``g`` is a hint that costs with structure may use; the default needs only ``f``.
+        """
+        g = _vacuous_to_zero(self.ctransform(f, axis=0))
+        f = _vacuous_to_zero(self.ctransform(g, axis=1))
+        return f, g
+
+    def softmin(self, epsilon: float, h: Potential, log_w: Array, axis: int) -> Potential:
+        """Smoothed minimum of ``M - h``: the Sinkhorn step, and at ``epsilon = 0`` the c-transform.
+
+        Parameters
+        ----------
+        epsilon : float >= 0, in units of the cost
+        h : (m,) array if axis == 1, (n,) if axis == 0
+            Potential of the opposite side, in units of the cost.
+        log_w : array like ``h``; log-weights of the opposite side, ignored at ``epsilon = 0``.
+        axis : the axis that the minimum runs over
+
+        Returns
+        -------
+        (n,) or (m,) array: ``-epsilon log sum_j w_j exp((h_j - M_ij) / epsilon)``.  [Feydy 2020, eq. 3.186]
+        """
+        if epsilon == 0:
+            return self.ctransform(h, axis)
+        n, m = self.shape
+        if axis == 1:
+            out = np.empty(n)
+            shift = h / epsilon + log_w
+            for i0, i1, block in self.blocks():
+                z = block * (-1.0 / epsilon)
+                z += shift
+                top = z.max(axis=1)
+                np.exp(np.subtract(z, top[:, None], out=z), out=z)
+                out[i0:i1] = -epsilon * (np.log(z.sum(axis=1)) + top)
+            return out
+        # Columns: a running maximum and a running sum rescaled to it, one pass.  [Milakov & Gimelshein 2018]
+        top, total = np.full(m, -np.inf), np.zeros(m)
+        shift = h / epsilon + log_w
+        for i0, i1, block in self.blocks():
+            z = block * (-1.0 / epsilon)
+            z += shift[i0:i1, None]
+            new_top = np.maximum(top, z.max(axis=0))
+            safe = np.where(np.isfinite(new_top), new_top, 0.0)
+            total *= np.exp(top - safe)
+            np.exp(np.subtract(z, safe, out=z), out=z)
+            total += z.sum(axis=0)
+            top = new_top
+        with np.errstate(divide="ignore"):
+            return np.asarray(-epsilon * (np.log(total) + top))
+
+    def rounding_scale(self, a: Array, b: Array) -> float:
+        """Cost times mass whose ``eps`` multiple rounding alone can leave between the bounds.
+
+        ``mass * spread + sum a |row minima| + sum b |column minima|``, the spread taken after row and column
+        minima are out; here from ``bounds`` (named distances are nonnegative and their minima part of the value).
+        """
+        lo, hi = self.bounds()
+        return float(a.sum() * (hi - lo))
+
+    def bilinear(self, w: Array, h: Array) -> float:
+        """``sum_ij w_i M_ij h_j`` in plain floats: an estimate, never part of a certificate."""
+        return float(sum(w[i0:i1] @ (block @ h) for i0, i1, block in self.blocks()))
+
+
+def _vacuous_to_zero(potential: Potential) -> Potential:
+    """A row without arcs has no constraint: any finite number is feasible, 0 is as good as another."""
+    return np.asarray(np.where(np.isposinf(potential), 0.0, potential))

@@ -1,0 +1,290 @@
+"""Two point clouds: costs are distances of coordinates, computed where they are used, never stored."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from otcore._gate import as_array, require_finite
+from otcore._types import Array, Indices, Matrix, Points, Potential
+from otcore.costs._cost import Cost, Enclosure
+from otcore.costs._points import matching_points
+from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
+
+__all__ = ["METRICS", "CloudCost"]
+
+METRICS = ("euclidean", "cityblock", "chebyshev")
+SMALL = -100  # clouds with a diameter below 2^SMALL are zoomed, so that squares of differences do not underflow
+PRUNED_DIMENSIONS, PRUNED_PAIRS = 3, 1 << 22  # boxes are tight in few dimensions, and pay from 2000 x 2000 on
+POW_ULPS = 4  # libm's pow: 2 ulps, in units of u (glibc documents 1 ulp)
+
+
+class CloudCost(Cost):
+    """``M_ij = d(x_i, y_j) ** exponent``, the real number that the float coordinates define.
+
+    Parameters
+    ----------
+    x : (n, d) array_like, points of the rows
+    y : (m, d) array_like, points of the columns
+    metric : {"euclidean", "cityblock", "chebyshev"}
+    exponent : float >= 1
+    order : float, optional
+        ``value ** (1 / order)`` is the distance; the exponent unless given.
+
+    Attributes
+    ----------
+    x, y : (n, d) and (m, d) float64 arrays, C-ordered
+    shift : int
+        The cost carries the factor ``2 ** shift`` besides; 0 unless made by :meth:`scaled`.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, UnsupportedProblemError
+
+    Examples
+    --------
+    >>> CloudCost([[0.0, 0.0]], [[3.0, 4.0]]).rows(0, 1).tolist()
+    [[5.0]]
+    """
+
+    def __init__(
+        self, x: Any, y: Any, metric: str = "euclidean", exponent: float = 1.0, order: float | None = None
+    ) -> None:
+        if metric not in METRICS:
+            raise UnsupportedProblemError(f"metric is {metric!r}; a point cloud knows {', '.join(METRICS)}")
+        if not 1 <= exponent < math.inf:
+            raise UnsupportedProblemError(f"exponent is {exponent}; a power of a distance needs a finite one >= 1")
+        x, y = as_points(x, "x"), as_points(y, "y")
+        if x.shape[1] != y.shape[1]:
+            raise ShapeError(f"x has points of dimension {x.shape[1]} and y of dimension {y.shape[1]}; they must agree")
+        self.metric, self.exponent = metric, float(exponent)
+        self.order = self.exponent if order is None else float(order)
+        extent = box_extents(x, y)[1]
+        with np.errstate(over="ignore"):  # squares are formed below order 2, too
+            largest = extent.sum() ** max(self.exponent, 2.0 if metric == "euclidean" else 1.0)
+        if not largest < 2.0**1020:
+            raise NonFiniteError(
+                f"x, y: coordinates are up to {extent.max():.3g} apart, and such distances to the power "
+                f"{exponent:g} overflow; divide both clouds by a common factor c first: the cost changes by "
+                f"c ** {exponent:g}"
+            )
+        self._place(x, y, 0)
+
+    def _place(self, x: Points, y: Points, shift: int, zoom: int | None = None) -> None:
+        """Set points and powers of two: ``M = 2**shift d(x, y)**p = unit * d(2**zoom x, 2**zoom y)**p``."""
+        extent = box_extents(x, y)[1]
+        if zoom is None:
+            zoom = zoom_exponent(float(extent.max()), self.exponent, shift)
+        self.x, self.y, self.shift, self._zoom = x, y, shift, zoom
+        self._x: Points = frozen(np.ldexp(x, zoom)) if zoom else x
+        self._y: Points = frozen(np.ldexp(y, zoom)) if zoom else y
+        self.shape = (x.shape[0], y.shape[0])
+        self.traits = frozenset({"cloud", "finite", "metric"} if self.exponent == 1 else {"cloud", "finite"})
+        unit = shift - round(zoom * self.exponent)
+        reach = math.frexp(float(extent.sum()))[1] + 1 + zoom
+        code, power, e = ground_of(self.metric, self.exponent, x.shape[1], reach)
+        self._ground = (code, power, math.ldexp(1.0, unit))
+        if unit:  # the factor scales what underflow lost, and may itself underflow
+            e = Enclosure(e.ulps, math.ceil(Fraction(2) ** unit * e.underflows) + 1, e.floor, e.proved)
+        self.enclosure = e
+
+    def _like(self, x: Points, y: Points, shift: int, zoom: int | None = None) -> CloudCost:
+        cost = object.__new__(CloudCost)
+        cost.metric, cost.exponent, cost.order = self.metric, self.exponent, self.order
+        cost._place(x, y, shift, zoom)
+        return cost
+
+    # -- entries -----------------------------------------------------------------------------------
+
+    def rows(self, i0: int, i1: int) -> Matrix:
+        return self._between(self._x[i0:i1], self._y_t)
+
+    def at(self, i: Indices, j: Indices) -> Array:
+        return self._of_differences(self._x[i] - self._y[j])
+
+    def at_upper(self, i: Indices, j: Indices) -> Array:
+        same = (self.x[i] == self.y[j]).all(axis=1)
+        return np.where(same, 0.0, super().at_upper(i, j))
+
+    def from_points(self, z: Array) -> Matrix:
+        z = as_points(z, "z")
+        if z.shape[1] != self.x.shape[1]:
+            raise ShapeError(f"z has points of dimension {z.shape[1]}; the cloud has dimension {self.x.shape[1]}")
+        M = self._between(np.ldexp(z, self._zoom), self._y_t)
+        require_finite(M, "distances from z")
+        return M
+
+    def bounds(self) -> tuple[float, float]:
+        """The costs of the shortest and the longest way between the bounding boxes."""
+        lo, hi = self._of_differences(np.stack(box_extents(self._x, self._y)))
+        return float(self.enclosure.lower(lo)), float(self.enclosure.upper(hi)) if hi else 0.0
+
+    def _of_differences(self, differences: Points) -> Array:
+        """Computed costs of zoomed coordinate differences (k, d), the same floats as between points."""
+        return self._between(np.zeros((1, differences.shape[1])), differences.T.copy()).ravel()
+
+    def _between(self, x: Points, y_t: Array) -> Matrix:
+        """Computed costs between zoomed points (k, d) and transposed ones (d, m)."""
+        from otcore._kernels.cloud import fill
+
+        out = np.empty((x.shape[0], y_t.shape[1]))
+        fill(self._ground, frozen(x), y_t, out)
+        return out
+
+    @cached_property
+    def _x_t(self) -> Array:
+        return self._x.T.copy()
+
+    @cached_property
+    def _y_t(self) -> Array:
+        return self._y.T.copy()
+
+    # -- structure ---------------------------------------------------------------------------------
+
+    def restrict(self, i: Indices, j: Indices) -> CloudCost:
+        return self._like(frozen(self.x[i]), frozen(self.y[j]), self.shift, self._zoom)
+
+    def scaled(self, exponent: int) -> CloudCost:
+        cost = self._like(self.x, self.y, self.shift + exponent)
+        if not cost.bounds()[1] < math.inf:
+            raise NonFiniteError(f"cost: times 2 ** {exponent} it overflows; scale it by less")
+        return cost
+
+    def common(self) -> tuple[Indices, Indices]:
+        return matching_points(self.x, self.y) if self.exponent == 1 else super().common()
+
+    def union(self) -> tuple[CloudCost, Indices, Indices]:
+        z, place = np.unique(np.concatenate([self.x, self.y]), axis=0, return_inverse=True)
+        place = place.reshape(-1).astype(np.int64)
+        z = frozen(z)
+        return self._like(z, z, self.shift, self._zoom), place[: self.shape[0]], place[self.shape[0] :]
+
+    # -- passes ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _kd_x(self) -> Boxed:
+        return boxed(self._x)
+
+    @cached_property
+    def _kd_y(self) -> Boxed:
+        return boxed(self._y)
+
+    def ctransform(self, h: Potential, axis: int) -> Potential:
+        from otcore._kernels.cloud import ctransform
+
+        h = np.array(h, dtype=np.float64)
+        n, m = self.shape
+        if self.x.shape[1] <= PRUNED_DIMENSIONS and n * m >= PRUNED_PAIRS:
+            return self._pruned(h, axis)
+        gathered, streamed = (self._x, self._y_t) if axis == 0 else (self._y, self._x_t)
+        out = np.empty(streamed.shape[1])
+        e = self.enclosure
+        ctransform(self._ground, (e.shrink, e.eta), gathered, h, streamed, out)
+        return out
+
+    def _pruned(self, h: Potential, axis: int) -> Potential:
+        """The c-transform by boxes: the same floats as brute force, a hundredth of the pairs."""
+        from otcore._kernels import boxes
+
+        gathered, streamed = (self._kd_x, self._kd_y) if axis == 0 else (self._kd_y, self._kd_x)
+        h = h[gathered.order]
+        leaves, supers = ((corners, boxes.highest(h, width)) for corners, width in gathered.boxes)
+        e = self.enclosure
+        # pow is accurate but not proved monotone: bounds by boxes then need the slack of two enclosures.
+        b = e if e.proved else Enclosure(4 * e.ulps + 9, 4 * e.underflows)
+        widths = (e.shrink, e.eta), (b.shrink, b.eta)
+        out, minima = np.empty((2, streamed.order.size))
+        boxes.pruned_ctransform(self._ground, *widths, gathered.points, h, leaves, supers, streamed.points_t, minima)
+        out[streamed.order] = minima
+        return out
+
+
+class Boxed(NamedTuple):
+    """A cloud in kd order, and the boxes around its leaves and super-leaves."""
+
+    order: Indices  # (n,): points = cloud[order]
+    points: Points  # (n, d)
+    points_t: Array  # (d, n)
+    boxes: tuple[tuple[Array, int], tuple[Array, int]]  # (2, d, k) corners and points a box; leaves, supers
+
+
+def boxed(points: Points) -> Boxed:
+    from otcore._kernels import boxes
+
+    order = boxes.kd_order(points)
+    points = frozen(points[order])
+    points_t = points.T.copy()
+    leaves, supers = ((boxes.corners(points_t, width), width) for width in (boxes.LEAF, boxes.SUPER))
+    return Boxed(order, points, points_t, (leaves, supers))
+
+
+def as_points(value: Any, name: str) -> Points:
+    """Finite coordinates (n, d), C-ordered, a read-only copy; (n,) is n points on the line."""
+    points = as_array(value, name)
+    if points.ndim == 1:
+        points = points[:, None]
+    if points.ndim != 2 or points.size == 0:
+        raise ShapeError(f"{name} has shape {points.shape}; expected points (n, d), at least one of them")
+    require_finite(points, name)
+    return frozen(np.array(points, order="C"))
+
+
+def frozen(points: Points) -> Points:
+    """A read-only view; Numba compiles a kernel again for arrays that differ in this, so gathered points all are."""
+    points = points.view()
+    points.setflags(write=False)
+    return points
+
+
+def box_extents(x: Points, y: Points) -> tuple[Array, Array]:
+    """Least and largest |x_i - y_j| that the bounding boxes allow, per coordinate."""
+    with np.errstate(over="ignore"):
+        above, below = x.min(axis=0) - y.max(axis=0), y.min(axis=0) - x.max(axis=0)
+        most = np.maximum(x.max(axis=0) - y.min(axis=0), y.max(axis=0) - x.min(axis=0))
+    return np.maximum(np.maximum(above, below), 0.0), most
+
+
+def zoom_exponent(extent: float, exponent: float, shift: int) -> int:
+    """The power of two that brings a tiny cloud to about unit size; 0 where it is not needed.
+
+    What it does to the cost, ``2 ** (zoom * exponent)``, must be a power of two that divides out as a float.
+    """
+    if extent >= 2.0**SMALL or extent == 0:
+        return 0
+    p = Fraction(exponent)
+    allowed = max(0, math.floor((1022 + shift) / p))
+    return min(-math.frexp(extent)[1], allowed) // p.denominator * p.denominator
+
+
+def ground_of(metric: str, exponent: float, d: int, reach: int) -> tuple[int, float, Enclosure]:
+    """(code, power, enclosure) of ``base ** power`` as ``_kernels/ground.py`` computes it.
+
+    The relative errors are those of docs/certificates.md, "Enclosures".  A square that underflows loses up to
+    2^-1074, a root of such a sum up to sqrt(d) 2^-537; a power amplifies that at most by its slope at
+    ``2 ** reach``, which no distance exceeds.
+    """
+    from otcore._kernels import ground
+
+    if metric == "cityblock" or d == 1:
+        code, power, ulps, lost = ground.CITYBLOCK, exponent, Fraction(d), 0
+    elif metric == "chebyshev":
+        code, power, ulps, lost = ground.CHEBYSHEV, exponent, Fraction(1), 0
+    elif exponent % 2 == 0 and exponent <= 2 * ground.MAX_PRODUCT:
+        code, power, ulps, lost = ground.SQEUCLIDEAN, exponent / 2, Fraction(d + 2), d
+        reach *= 2
+    else:
+        code, power, ulps, lost = ground.EUCLIDEAN, exponent, Fraction(d, 2) + 2, (math.isqrt(d) + 1) << 537
+    if power == 1:
+        return code, power, Enclosure(math.ceil(ulps), lost, floor=0.0)
+    proved = bool(ground.by_products(power))
+    if proved:
+        whole, half = int(power), power % 1 > 0
+        ulps = whole * ulps + (ulps / 2 + 1) * half + (whole - 1 + half)
+    else:
+        ulps = Fraction(power) * ulps + POW_ULPS
+    slope = 2 * math.ceil(power) * Fraction(2) ** math.ceil(reach * (power - 1))  # twice: pays for roundings
+    return code, power, Enclosure(math.ceil(ulps), math.ceil(lost * slope + power + POW_ULPS), 0.0, proved)

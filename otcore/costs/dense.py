@@ -1,0 +1,199 @@
+"""A stored cost matrix: given floats, or a distance matrix on one support raised to a power."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from otcore._gate import as_array, require_finite
+from otcore._types import Array, Indices, Matrix, Potential
+from otcore.costs._cost import EXACT, Cost, Enclosure
+from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError
+
+__all__ = ["DenseCost", "MatrixMetricCost"]
+
+
+class DenseCost(Cost):
+    """The matrix as given; ``+inf`` is a forbidden arc.
+
+    Parameters
+    ----------
+    M : (n, m) array_like, in any unit of cost; negative entries are fine
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, InvalidProblemError
+    """
+
+    def __init__(self, M: Any) -> None:
+        self.M = as_matrix(M, "M")
+        self.shape = self.M.shape
+        self._finish()
+
+    def _finish(self) -> None:
+        finite = np.isfinite(self.M.sum()) or not np.isposinf(self.M).any()
+        self.traits = self.traits_when(finite)
+
+    @staticmethod
+    def traits_when(finite: bool) -> frozenset[str]:
+        return frozenset({"dense", "finite"} if finite else {"dense"})
+
+    def _with(self, M: Matrix, enclosure: Enclosure) -> DenseCost:
+        """A cost of the same kind on other numbers, which are known to be valid."""
+        cost = object.__new__(DenseCost)
+        cost.M, cost.shape, cost.enclosure, cost.order = M, M.shape, enclosure, self.order
+        cost._finish()
+        return cost
+
+    def rows(self, i0: int, i1: int) -> Matrix:
+        return self.M[i0:i1]
+
+    def at(self, i: Indices, j: Indices) -> Array:
+        return np.asarray(self.M[i, j])
+
+    def restrict(self, i: Indices, j: Indices) -> Cost:
+        return self._with(np.ascontiguousarray(self.M[np.ix_(i, j)]), self.enclosure)
+
+    def scaled(self, exponent: int) -> DenseCost:
+        if exponent == 0:
+            return self
+        M = np.ldexp(self.M, exponent)
+        exact = exponent > 0 or np.array_equal(np.ldexp(M, -exponent), self.M)
+        e = self.enclosure
+        return self._with(M, e if exact else Enclosure(e.ulps, e.underflows + 1, e.floor))
+
+    def bounds(self) -> tuple[float, float]:
+        lo, hi = float(self.M.min()), float(self.M.max())
+        if np.isposinf(hi):
+            finite = self.M[np.isfinite(self.M)]
+            lo, hi = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        e = self.enclosure
+        return (lo, hi) if e.exact else (max(e.floor, lo * e.shrink - e.eta), hi * e.grow + e.eta)
+
+    def to_dense(self) -> Matrix:
+        return self.M.copy()
+
+    def ctransform(self, h: Potential, axis: int) -> Potential:
+        from otcore._kernels.dense import column_minima, row_minima
+
+        e = self.enclosure
+        out = np.empty(self.shape[1 - axis])
+        kernel = column_minima if axis == 0 else row_minima
+        kernel(self.M, np.ascontiguousarray(h, dtype=np.float64), e.shrink, e.eta, e.floor, out)
+        return out
+
+    def rounding_scale(self, a: Array, b: Array) -> float:
+        from otcore._kernels.dense import centre
+
+        r, c = np.empty(self.shape[0]), np.empty(self.shape[1])
+        spread = centre(self.M, r, c)
+        return float(a.sum() * spread + a @ np.abs(r) + b @ np.abs(c))
+
+
+class MatrixMetricCost(DenseCost):
+    """``D ** exponent`` for a distance matrix ``D`` (n, n) on ONE support that rows and columns share.
+
+    Parameters
+    ----------
+    D : (n, n) array_like, entries >= 0
+        Declared a metric by the caller; a wrong declaration costs tightness, never truth.
+    exponent : float >= 1
+    """
+
+    def __init__(self, D: Any, exponent: float = 1.0) -> None:
+        base = as_matrix(D, "metric")
+        if base.shape[0] != base.shape[1]:
+            raise ShapeError(
+                f"metric has shape {base.shape}; a distance matrix on one support is square. "
+                "For two supports pass their distances as cost=..."
+            )
+        nonnegative(base, "metric")
+        self._build(base, float(exponent), (np.arange(base.shape[0]),) * 2)
+
+    def _build(self, base: Matrix, exponent: float, nodes: tuple[Indices, Indices]) -> None:
+        self.base, self.exponent, self.order, self.nodes = base, exponent, exponent, nodes
+        self.M, self.enclosure = power(base, exponent)
+        self.shape = self.M.shape
+        self._finish()
+
+    def _finish(self) -> None:
+        super()._finish()
+        if self.exponent == 1:
+            self.traits |= {"metric"}
+
+    def _like(self, M: Matrix, base: Matrix, nodes: tuple[Indices, Indices], enclosure: Enclosure) -> MatrixMetricCost:
+        cost = object.__new__(MatrixMetricCost)
+        cost.base, cost.M, cost.shape, cost.nodes, cost.enclosure = base, M, M.shape, nodes, enclosure
+        cost.exponent, cost.order = self.exponent, self.order
+        cost._finish()
+        return cost
+
+    def restrict(self, i: Indices, j: Indices) -> Cost:
+        cut = np.ix_(i, j)
+        nodes = (self.nodes[0][i], self.nodes[1][j])
+        M = np.ascontiguousarray(self.M[cut])
+        base = M if self.exponent == 1 else np.ascontiguousarray(self.base[cut])
+        return self._like(M, base, nodes, self.enclosure)
+
+    def scaled(self, exponent: int) -> DenseCost:
+        scaled = super().scaled(exponent)
+        if scaled is self:
+            return self
+        # Above order 1 the scaled cost is no longer an exact power of a stored base; only M is used from here on.
+        return self._like(scaled.M, scaled.M if self.exponent == 1 else self.base, self.nodes, scaled.enclosure)
+
+    def common(self) -> tuple[Indices, Indices]:
+        _, i, j = np.intersect1d(*self.nodes, assume_unique=True, return_indices=True)
+        return i.astype(np.int64), j.astype(np.int64)
+
+    def union(self) -> tuple[Cost, Indices, Indices] | None:
+        if self.M.shape[0] != self.M.shape[1] or not np.array_equal(*self.nodes):
+            return None
+        everyone = np.arange(self.shape[0])
+        return self, everyone, everyone
+
+    def from_points(self, z: Array) -> Matrix:
+        return self.M[np.asarray(z, dtype=np.int64)]
+
+
+def as_matrix(value: Any, name: str) -> Matrix:
+    """A non-empty C-ordered float64 matrix without nan or -inf; the user's own array where it already is one."""
+    M = as_array(value, name)
+    if M.ndim != 2 or M.size == 0:
+        raise ShapeError(f"{name} has shape {M.shape}; expected a non-empty matrix of shape (n, m)")
+    require_finite(M, name, allow_inf=True)
+    M = np.ascontiguousarray(M).view()
+    M.setflags(write=False)
+    return M
+
+
+def nonnegative(D: Matrix, name: str) -> None:
+    """Raise where a declared distance is negative."""
+    if (D < 0).any():
+        i, j = np.unravel_index(int(np.argmax(D < 0)), D.shape)
+        raise InvalidProblemError(
+            f"{name}[{i}, {j}] is {D[i, j]}; distances are >= 0. Pass the matrix as cost=... if it is not a metric"
+        )
+
+
+def power(D: Matrix, p: float) -> tuple[Matrix, Enclosure]:
+    """``D ** p`` with its proved enclosure [docs/certificates.md, "Enclosures"; D is exact, so k loses p]."""
+    if p == 1:
+        return D, EXACT
+    products: dict[float, tuple[Callable[[], Matrix], int]] = {
+        1.5: (lambda: D * np.sqrt(D), 2),
+        2.0: (lambda: D * D, 1),
+        2.5: (lambda: D * D * np.sqrt(D), 3),
+        3.0: (lambda: D * D * D, 2),
+        4.0: (lambda: (D * D) * (D * D), 3),
+    }
+    product, ulps = products.get(p, (lambda: D**p, 4))  # pow is within 2 ulps = 4 u
+    with np.errstate(over="ignore"):
+        M = product()
+    if (np.isposinf(M) & np.isfinite(D)).any():
+        top = float(D[np.isfinite(D)].max())
+        raise NonFiniteError(f"metric ** {p:g} overflows; divide the metric by {top:.3g} first")
+    M.setflags(write=False)
+    return M, Enclosure(ulps, 2, 0.0, proved=p in products)

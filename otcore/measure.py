@@ -1,0 +1,128 @@
+"""A discrete measure: points and the mass that sits on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from otcore._gate import as_array, as_weights, eps_of, require_finite
+from otcore._types import Array, Points, Weights
+from otcore.errors import ShapeError
+
+__all__ = ["Measure"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """Masses ``weights`` at ``points``; the mass is kept, not normalised.
+
+    Parameters
+    ----------
+    points : (n,) or (n, d) array_like
+        Positions; one-dimensional input is n points on the line, and so is (n, 1).
+    weights : (n,) array_like, optional
+        Masses, ``>= 0`` and not all zero; default 1 / n each.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, NegativeWeightError, InvalidProblemError
+
+    Examples
+    --------
+    >>> boxes = Measure([1, 2, 3], weights=[3, 1, 2])
+    >>> boxes.mass, boxes.dim
+    (6.0, 1)
+    """
+
+    points: Points
+    weights: Weights = field(default=None)  # type: ignore[arg-type]
+    eps: float = field(init=False, repr=False, default=2.0**-52)  # of the dtype the weights came in
+
+    def __post_init__(self) -> None:
+        points = as_points(self.points, "points")
+        n = points.shape[0]
+        object.__setattr__(self, "eps", eps_of(self.weights))
+        weights = as_weights(np.full(n, 1.0 / n) if self.weights is None else self.weights, "weights")
+        if weights.size != n:
+            raise ShapeError(f"weights has {weights.size} entries for {n} points; expected one weight per point")
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "weights", weights)
+
+    @classmethod
+    def from_samples(cls, x: Any) -> Measure:
+        """The empirical measure of samples ``x`` (n,) or (n, d): mass 1 / n each."""
+        return cls(x)
+
+    @classmethod
+    def from_counts(cls, points: Any, counts: Any) -> Measure:
+        """``counts[k]`` units of mass at ``points[k]``; the total mass is the number of counts."""
+        return cls(points, counts)
+
+    @classmethod
+    def from_histogram(cls, histogram: Any, spacing: float | Any = 1.0, origin: float | Any = 0.0) -> Measure:
+        """Bin masses of an image or histogram of any dimension, at the nodes of a lattice.
+
+        Parameters
+        ----------
+        histogram : (n_1, ..., n_d) array_like of masses; bin (k_1, ..., k_d) sits at ``origin + spacing * k``
+        spacing, origin : float or (d,) array_like, in units of length
+
+        Examples
+        --------
+        >>> Measure.from_histogram([[1, 0], [0, 1]], spacing=0.5).points.tolist()
+        [[0.0, 0.0], [0.0, 0.5], [0.5, 0.0], [0.5, 0.5]]
+        """
+        masses = as_array(histogram, "histogram")
+        if masses.ndim == 0 or masses.size == 0:
+            raise ShapeError(f"histogram has shape {masses.shape}; expected at least one bin")
+        step, start = (_per_axis(v, name, masses.ndim) for v, name in ((spacing, "spacing"), (origin, "origin")))
+        if not (step > 0).all():
+            raise ShapeError(f"spacing is {spacing}; expected positive lengths")
+        index = np.indices(masses.shape).reshape(masses.ndim, -1).T
+        return cls(start + step * index, masses.reshape(-1))
+
+    @property
+    def size(self) -> int:
+        """Number of points n."""
+        return int(self.points.shape[0])
+
+    @property
+    def dim(self) -> int:
+        """Dimension d; 1 on the line."""
+        return 1 if self.points.ndim == 1 else int(self.points.shape[1])
+
+    @property
+    def mass(self) -> float:
+        """Total mass."""
+        return float(self.weights.sum())
+
+    def normalized(self) -> Measure:
+        """The same measure with mass 1."""
+        w = self.weights / self.weights.max()
+        return Measure(self.points, w / w.sum())
+
+
+def as_points(value: Any, name: str) -> Points:
+    """Finite coordinates, (n,) on the line or (n, d) with d > 1, C-ordered; a copy the user cannot change."""
+    x = as_array(value, name)
+    if x.ndim == 0 or x.ndim > 2:
+        raise ShapeError(
+            f"{name} has shape {x.shape}; expected points, one a row: (n,) or (n, d). "
+            "For an image use Measure.from_histogram"
+        )
+    if x.size == 0:
+        raise ShapeError(f"{name} has shape {x.shape}; a measure needs at least one point of dimension at least 1")
+    require_finite(x, name)
+    x = np.array(x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x, dtype=np.float64, order="C")
+    x.setflags(write=False)
+    return x
+
+
+def _per_axis(value: Any, name: str, d: int) -> Array:
+    v = as_array(value, name)
+    if v.ndim > 1 or v.size not in (1, d):
+        raise ShapeError(f"{name} has shape {v.shape}; expected one number or one per axis, shape ({d},)")
+    require_finite(np.atleast_1d(v), name)
+    return np.broadcast_to(v, (d,))

@@ -1,0 +1,197 @@
+"""Smaller and better scaled problems with the same answer, and the way back.
+
+A solver sees a reduced problem: zero weights pruned, for metrics the mass that two measures share
+cancelled, masses and costs scaled by powers of two, costs capped where no optimal plan can use them.
+``Reduction.lift`` carries its candidates back; the certifier judges them against the original numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from otcore._types import Array, Indices, Matrix, Potential
+from otcore.costs import DenseCost
+from otcore.plans import GibbsPlan, SparsePlan
+from otcore.problem import Problem
+from otcore.solution import Candidate
+
+__all__ = ["Centred", "Reduction", "centre", "reduce"]
+
+NEAR_ONE = 4  # a top cost within 2^-4 .. 2^4 is scaled enough: a matrix is not copied for less
+WIDE = 1e9  # a top cost this far above the median may drown the rest: look for a cap
+SAMPLE = 10_000  # entries the median is taken of: a hint does not deserve a full sort
+COARSE = 64.0  # the cap is found to within this factor: it only has to be out of the way
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """A reduced problem and how to lift its candidates.
+
+    Attributes
+    ----------
+    original : Problem
+    problem : Problem or None
+        None where nothing is left to move.
+    i, j : kept rows and columns
+    shared : SparsePlan
+        Common mass, already where it must be.
+    rounding_scale : float
+        Cost times mass that rounding errors are relative to, in the original units.
+    """
+
+    original: Problem
+    problem: Problem | None
+    i: Indices
+    j: Indices
+    shared: SparsePlan
+    rounding_scale: float = 0.0
+
+    def lift(self, candidate: Candidate) -> Candidate:
+        """The candidate in the units and on the support of the original problem."""
+        assert self.problem is not None
+        unit, mass = self.problem.cost_unit / self.original.cost_unit, self.problem.mass_unit / self.original.mass_unit
+        potentials = candidate.potentials
+        if potentials is not None:
+            potentials = self._extend(potentials[0] * unit, potentials[1] * unit)
+        plan = candidate.plan
+        if isinstance(plan, SparsePlan):
+            i, j = np.append(self.i[plan.i], self.shared.i), np.append(self.j[plan.j], self.shared.j)
+            plan = SparsePlan(i, j, np.append(plan.mass * mass, self.shared.mass), self.original.shape)
+        elif isinstance(plan, GibbsPlan):
+            f, g = np.zeros(self.original.shape[0]), np.zeros(self.original.shape[1])
+            f[self.i], g[self.j] = plan.f * unit, plan.g * unit
+            plan = GibbsPlan(f, g, plan.epsilon * unit, self.original.a, self.original.b, self.original.cost)
+        return Candidate(plan, potentials, candidate.report)
+
+    def _extend(self, f: Potential, g: Potential) -> tuple[Potential, Potential]:
+        """Potentials at pruned points by c-transform (McShane's extension for a metric)."""
+        n, m = self.original.shape
+        if f.size == n and g.size == m:
+            return f, g
+        cost = self.original.cost
+        full_f, full_g = np.empty(n), np.empty(m)
+        full_f[self.i], full_g[self.j] = f, g
+        rows, columns = np.setdiff1d(np.arange(n), self.i), np.setdiff1d(np.arange(m), self.j)
+        if rows.size:
+            new = cost.restrict(rows, self.j).ctransform(g, axis=1)
+            full_f[rows] = np.where(np.isposinf(new), 0.0, new)
+        if columns.size:
+            new = cost.restrict(np.arange(n), columns).ctransform(full_f, axis=0)
+            full_g[columns] = np.where(np.isposinf(new), 0.0, new)
+        return full_f, full_g
+
+    def restrict_start(self, start: Candidate | None) -> Candidate | None:
+        """A user's start, in the reduced problem's terms; only potentials carry over."""
+        if start is None or start.potentials is None or self.problem is None:
+            return None
+        unit = self.original.cost_unit / self.problem.cost_unit
+        f, g = start.potentials
+        return Candidate(potentials=(f[self.i] * unit, g[self.j] * unit))
+
+
+def reduce(problem: Problem, *, cancel: bool = True) -> Reduction:
+    """Prune, cancel, cap and scale.
+
+    Parameters
+    ----------
+    cancel : bool
+        Cancel common mass where the cost is a metric: right for the transport cost, wrong for a
+        regularised one.
+    """
+    a = problem.a.copy()
+    b = problem.b * (problem.a.sum() / problem.b.sum())  # the mismatch of the sums, spread proportionally
+    i, j = problem.cost.common() if cancel and "metric" in problem.cost.traits else (np.empty(0, np.int64),) * 2
+    mass = np.minimum(a[i], b[j])
+    a[i] -= mass
+    b[j] -= mass
+    moved = mass > 0
+    shared = SparsePlan(i[moved], j[moved], mass[moved], problem.shape)
+    rows, columns = np.flatnonzero(a), np.flatnonzero(b)
+    if not rows.size or not columns.size:
+        return Reduction(problem, None, rows, columns, shared, problem.cost.rounding_scale(problem.a, problem.b))
+    a, b = a[rows], b[columns]
+    pruned = rows.size < problem.shape[0] or columns.size < problem.shape[1]
+    cost = problem.cost.restrict(rows, columns) if pruned else problem.cost
+    rounding_scale = problem.cost.rounding_scale(problem.a, problem.b)
+    if isinstance(cost, DenseCost):
+        capped = _capped(cost, a, b)
+        if capped is not cost:  # a cost of 1e32 that no plan uses must not blow up the tolerance
+            cost, rounding_scale = capped, min(rounding_scale, capped.rounding_scale(a, b))
+    top = max(abs(v) for v in cost.bounds())
+    cost_exponent = -int(np.frexp(top)[1]) if top > 0 else 0
+    if abs(cost_exponent) <= NEAR_ONE:
+        cost_exponent = 0
+    mass_exponent = -int(np.frexp(max(a.sum(), b.sum()))[1])
+    a, b = np.ldexp(a, mass_exponent), np.ldexp(b, mass_exponent)
+    b *= a.sum() / b.sum()
+    smaller = Problem(
+        a,
+        b,
+        cost.scaled(cost_exponent),
+        cost_unit=problem.cost_unit * 2.0**-cost_exponent,
+        mass_unit=problem.mass_unit * 2.0**-mass_exponent,
+    )
+    return Reduction(problem, smaller, rows, columns, shared, rounding_scale)
+
+
+def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
+    """Costs no optimal plan uses, forbidden arcs among them, lowered to a finite bound.
+
+    If the arcs of cost at most T can carry all mass, then exchanging an arc of cost c along a cycle with such
+    a plan, at most min(n, m) arcs of cost <= T against c and arcs of cost >= lo, gains as soon as
+    ``c - lo > min(n, m) (T - lo)``: no optimal plan uses c, and twice that bound still is out of reach.
+    """
+    from otcore.engines.feasible import transportable
+
+    M = cost.M
+    lo, top = float(M.min()), cost.bounds()[1]
+    finite = "finite" in cost.traits
+    typical = float(np.median(M.ravel()[:: max(1, M.size // SAMPLE)])) - lo
+    if finite and top - lo <= WIDE * typical:
+        return cost
+
+    def carries(threshold: float) -> bool:
+        return transportable(DenseCost(np.where(M <= threshold, M, np.inf)), a, b).mass_stuck == 0
+
+    # Every row and every column needs one arc: the threshold is at least the largest of their minima.
+    least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo
+    below, enough = least / COARSE, top - lo
+    while enough > COARSE * max(below, 0.0) and enough > 0:
+        middle = float(np.sqrt(max(below, enough * 2.0**-200)) * np.sqrt(enough))
+        if carries(lo + middle):
+            enough = middle
+        else:
+            below = middle
+    cap = lo + 2 * min(M.shape) * enough + (enough or 1.0)
+    return DenseCost(np.minimum(M, cap)) if not finite or cap < top else cost
+
+
+@dataclass(frozen=True, eq=False)
+class Centred:
+    """A dense problem with row and column minima taken out: ``M >= 0``, top cost about one.
+
+    Solvers with absolute tolerances or big-M starts (HiGHS, POT) need it; ``lift`` undoes it.
+    """
+
+    M: Matrix
+    row: Potential
+    column: Potential
+    unit: float
+
+    def lift(self, f: Potential, g: Potential) -> tuple[Potential, Potential]:
+        """Potentials of the centred matrix as potentials of the original one."""
+        return f * self.unit + self.row, g * self.unit + self.column
+
+
+def centre(problem: Problem) -> Centred:
+    """The cost as a stored matrix, centred and scaled to a top of about one."""
+    M = problem.cost.to_dense()
+    row = M.min(axis=1)
+    M -= row[:, None]
+    column = M.min(axis=0)
+    M -= column
+    unit = 2.0 ** int(np.frexp(M.max())[1])
+    M /= unit
+    return Centred(M, row, column, unit)

@@ -1,0 +1,142 @@
+"""Entropic transport: a ladder of epsilons, each level a certified interval for the unregularised cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from otcore.engines.entropic import Iterate, coarse_epsilon, sinkhorn
+from otcore.errors import UnsupportedProblemError
+from otcore.plans import GibbsPlan
+from otcore.problem import Problem
+from otcore.solution import Candidate
+from otcore.solvers._protocol import Budget
+
+__all__ = ["SOLVER", "Sinkhorn", "SinkhornReport"]
+
+LEVELS = 10  # of the ladder: 0.25^10 is a millionth of the mean cost, below the spacing of most supports
+FIRST_LOOK = 8  # iterations before a level's first candidate; then after twice as many each time
+SHARE = 0.05  # marginal error x mean cost that a level tolerates, as a share of its epsilon
+PATIENCE = 2000  # iterations a level of the ladder may take
+
+
+@dataclass(frozen=True)
+class SinkhornReport:
+    """The regularised problem ``min <P, M> + epsilon KL(P | a b^T / B)``, in the user's units.
+
+    Attributes
+    ----------
+    epsilon : float, in units of the cost
+    value : float or None
+        Regularised cost of the feasible plan, an upper bound; with a fixed epsilon only.
+    dual : float or None
+        Regularised dual value, a lower bound (both in floating point).
+    marginal_error : float
+        L1 error of the row sums before rounding, relative to the mass.
+    iterations : int
+    """
+
+    epsilon: float
+    value: float | None
+    dual: float | None
+    marginal_error: float
+    iterations: int
+
+    @property
+    def gap(self) -> float | None:
+        """Primal minus dual value of the regularised problem."""
+        return None if self.value is None or self.dual is None else self.value - self.dual
+
+
+@dataclass(frozen=True)
+class Sinkhorn:
+    """Entropic regularisation in the log domain, stopped by the certified gap.  [Cuturi 2013; Schmitzer 2019]
+
+    Parameters
+    ----------
+    epsilon : float, optional
+        In units of the cost.  Given: that one regularised problem is solved to ``tol`` and reported beside the
+        certified interval for the unregularised cost.  None: a ladder that descends until the gap is closed.
+    ladder : float
+        Ratio of one epsilon to the last.
+    tol : float
+        Marginal error, relative to the mass, at which a fixed epsilon is done.
+    max_iter : int
+        Iterations allowed at a fixed epsilon.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[tuple[str, ...]] = ()
+    rtol: ClassVar[float] = 1e-2
+    reduces: ClassVar[bool] = False
+    epsilon: float | None = None
+    ladder: float = 0.25
+    tol: float = 1e-9
+    max_iter: int = 100_000
+
+    def __post_init__(self) -> None:
+        if self.epsilon is not None and not 0 < self.epsilon < np.inf:
+            raise UnsupportedProblemError(f"epsilon is {self.epsilon}; expected a positive number in units of the cost")
+        if not 0 < self.ladder < 1:
+            raise UnsupportedProblemError(f"ladder is {self.ladder}; expected a ratio between 0 and 1")
+
+    def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
+        """Potentials and their Gibbs plan, now and then within a level and at the end of each."""
+        m = problem.shape[1]
+        g = np.zeros(m) if start is None or start.potentials is None else start.potentials[1]
+        if self.epsilon is not None:
+            yield from self._fixed(problem, g, budget)
+            return
+        mean = epsilon = coarse_epsilon(problem.cost, problem.a, problem.b)
+        for _ in range(LEVELS):
+            look = FIRST_LOOK
+            for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
+                done = iterate.error * mean <= SHARE * epsilon or iterate.iterations >= PATIENCE
+                if done or budget.expired():
+                    break
+                if iterate.iterations >= look:
+                    look *= 2
+                    yield _candidate(problem, iterate, epsilon)
+            yield _candidate(problem, iterate, epsilon)
+            if iterate.iterations >= PATIENCE:
+                break
+            g = iterate.g
+            epsilon *= self.ladder
+        # Below the spacing of the points the exact engine is the better tool: potentials alone ask for it.
+        yield Candidate(potentials=(iterate.f, iterate.g))
+
+    def _fixed(self, problem: Problem, g: np.ndarray, budget: Budget) -> Iterator[Candidate]:
+        assert self.epsilon is not None
+        epsilon = self.epsilon / problem.cost_unit
+        for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
+            if iterate.error <= self.tol or iterate.iterations >= self.max_iter or budget.expired():
+                break
+        yield _candidate(problem, iterate, epsilon, values=True)
+
+
+def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool = False) -> Candidate:
+    plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
+    unit = problem.cost_unit * problem.mass_unit
+    value = unit * regularised_cost(plan) if values else None
+    dual = unit * float(problem.a @ iterate.f + problem.b @ iterate.g) if values else None
+    report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.iterations)
+    return Candidate(plan, (iterate.f, iterate.g), report)
+
+
+def regularised_cost(plan: GibbsPlan) -> float:
+    """``<P, M> + epsilon KL(P | a b^T / B)`` of the feasible plan; masses agree, so KL is ``sum P log(P / ref)``."""
+    a, b = plan.targets
+    share = b / b.sum()
+    total = 0.0
+    for i0, i1, P, M in plan.row_blocks():
+        reference = a[i0:i1, None] * share
+        moved = P > 0
+        log_ratio = np.log(np.divide(P, reference, out=np.ones_like(P), where=moved))
+        total += float(np.sum(P * (np.where(moved, M, 0.0) + plan.epsilon * log_ratio)))
+    return total
+
+
+SOLVER = Sinkhorn

@@ -1,0 +1,155 @@
+"""Slow, obvious twins of what otcore computes; the oracles of the tests."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+import numpy as np
+
+
+# -- exact optimal transport: the oracle of the zoo ------------------------------------------------------------
+
+
+def transport(a, b, M):
+    """The optimal cost of moving a to b * sum(a) / sum(b), exactly, by successive shortest paths in integers.
+
+    Masses and costs are anything that ``Fraction`` takes; a cost of None (or +inf) is a forbidden arc.
+    [Ahuja, Magnanti, Orlin 1993, section 9.7]
+    """
+    a, b = [Fraction(x) for x in a], [Fraction(x) for x in b]
+    ratio = sum(a) / sum(b)
+    supply, mass_unit = _to_integers([*a, *(-x * ratio for x in b)])
+    n, m = len(a), len(b)
+    finite = [(i, n + j) for i in range(n) for j in range(m) if M[i][j] is not None and M[i][j] != float("inf")]
+    prices, cost_unit = _to_integers([Fraction(M[i][j - n]) for i, j in finite])
+    cost = dict(zip(finite, prices, strict=True))
+    flow = dict.fromkeys(finite, 0)
+    while any(supply):
+        start = next(k for k in range(n) if supply[k] > 0)
+        length, before = _shortest_paths(start, n + m, cost, flow)
+        end = min((k for k in range(n, n + m) if supply[k] < 0 and k in length), key=length.__getitem__)
+        path = []
+        k = end
+        while k != start:
+            path.append((before[k], k))
+            k = before[k]
+        back = [flow[j, i] for i, j in path if (i, j) not in cost]
+        amount = min([supply[start], -supply[end], *back])
+        for i, j in path:
+            if (i, j) in cost:
+                flow[i, j] += amount
+            else:
+                flow[j, i] -= amount
+        supply[start] -= amount
+        supply[end] += amount
+    return sum(flow[arc] * cost[arc] for arc in finite) * mass_unit * cost_unit
+
+
+def _shortest_paths(start, nodes, cost, flow):
+    """Bellman and Ford on the residual graph: lengths and predecessors of the nodes that can be reached."""
+    arcs = [(i, j, c) for (i, j), c in cost.items()] + [(j, i, -c) for (i, j), c in cost.items() if flow[i, j] > 0]
+    length, before = {start: 0}, {}
+    for _ in range(nodes):
+        changed = False
+        for i, j, c in arcs:
+            if i in length and (j not in length or length[i] + c < length[j]):
+                length[j], before[j] = length[i] + c, i
+                changed = True
+        if not changed:
+            break
+    return length, before
+
+
+def _to_integers(values):
+    """Integers and the unit that they count."""
+    unit = Fraction(1, math.lcm(*(x.denominator for x in values)))
+    return [int(x / unit) for x in values], unit
+
+
+def line_transport(x, a, y, b, price):
+    """``sum price(x_i, y_j)`` along the monotone plan of a line, exactly: optimal for convex ``|x - y|**p``."""
+    x, a = zip(*sorted((Fraction(s), Fraction(w)) for s, w in zip(x, a, strict=True)), strict=True)
+    y, b = zip(*sorted((Fraction(s), Fraction(w)) for s, w in zip(y, b, strict=True)), strict=True)
+    ratio = sum(a) / sum(b)
+    a, b = list(a), [w * ratio for w in b]
+    i = j = 0
+    total = Fraction(0)
+    while i < len(a) and j < len(b):
+        amount = min(a[i], b[j])
+        total += amount * price(x[i], y[j])
+        a[i] -= amount
+        b[j] -= amount
+        i, j = i + (a[i] == 0), j + (j < len(b) and b[j] == 0)
+    return total
+
+
+def real_power(base, p, bits=300):
+    """``base ** p`` of a Fraction >= 0 as a Fraction, within ``2 ** -bits`` relatively (exact where it is rational)."""
+    p = Fraction(p)
+    if base == 0 or p.denominator == 1:
+        return base**p.numerator if p else Fraction(1)
+    if p.denominator in (2, 4):
+        power = base**p.numerator
+        # root(u / w) = root(u * w**(k - 1)) / w, scaled so that `bits` binary digits remain
+        k = p.denominator
+        scale = 1 << k * (bits + 8 + max(0, power.denominator.bit_length() - power.numerator.bit_length()))
+        root = power.numerator * power.denominator ** (k - 1) * scale
+        for _ in range(k.bit_length() - 1):
+            root = math.isqrt(root)
+        return Fraction(root, power.denominator * (1 << (scale.bit_length() - 1) // k))
+    with localcontext(prec=120, Emax=10**9, Emin=-(10**9)):
+        log = (Decimal(base.numerator) / Decimal(base.denominator)).ln()
+        return Fraction((log * p.numerator / Decimal(p.denominator)).exp())
+
+
+def real_distance_power(x, y, metric, p):
+    """``d(x, y) ** p`` for points of floats, as a real number to about 90 digits."""
+    differences = [abs(Fraction(float(s)) - Fraction(float(t))) for s, t in zip(x, y, strict=True)]
+    if metric == "euclidean" and len(differences) > 1:
+        return real_power(sum(t * t for t in differences), Fraction(p) / 2)
+    return real_power(max(differences) if metric == "chebyshev" else sum(differences), Fraction(p))
+
+
+# -- the line ------------------------------------------------------------------------------------------------
+
+
+def line_ctransform(s, h, t, p):
+    """``min_i |s_i - t_j|**p - h_i`` for every t_j, as Fractions."""
+    s, h, t = ([Fraction(float(v)) for v in values] for values in (s, h, t))
+    return [min(real_power(abs(u - v), p) - w for u, w in zip(s, h, strict=True)) for v in t]
+
+
+def staircase(a, b):
+    """``{(i, j): mass}`` of the north-west rule on Fractions, b scaled to the sum of a; no zero entries."""
+    a, b = [Fraction(float(w)) for w in a], [Fraction(float(w)) for w in b]
+    ratio = sum(a) / sum(b)
+    b = [w * ratio for w in b]
+    plan = {}
+    i = j = 0
+    while i < len(a) and j < len(b):
+        amount = min(a[i], b[j])
+        if amount:
+            plan[i, j] = amount
+        a[i] -= amount
+        b[j] -= amount
+        if a[i] == 0:
+            i += 1
+        else:
+            j += 1
+    return plan
+
+
+# -- sums and clouds -------------------------------------------------------------------------------------------
+
+
+def dot(x, y):
+    """``sum x_i y_i`` as a Fraction."""
+    return sum((Fraction(float(s)) * Fraction(float(t)) for s, t in zip(x, y, strict=True)), Fraction(0))
+
+
+def cloud_matrix(cost):
+    """The real entries of a ``CloudCost``, row by row, as Fractions to about 90 digits."""
+    scale = Fraction(2) ** cost.shift
+    return [[scale * real_distance_power(x, y, cost.metric, cost.exponent) for y in cost.y] for x in cost.x]

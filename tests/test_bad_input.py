@@ -1,0 +1,207 @@
+"""Every input that means nothing raises a typed error naming the argument, the index and the remedy."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pytest
+
+import otcore
+from otcore import (
+    InfeasibleError,
+    InvalidProblemError,
+    MassMismatchError,
+    Measure,
+    NegativeWeightError,
+    NonFiniteError,
+    OTError,
+    ShapeError,
+    UnknownMethodError,
+    UnsupportedProblemError,
+)
+
+INF, NAN = np.inf, np.nan
+A, B, M = [0.5, 0.5], [0.25, 0.75], [[0.0, 1.0], [2.0, 3.0]]
+X, Y = [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [[1.0, 1.0], [2.0, 2.0]]
+REMEDY = ("pass", "use ", "drop", "fill", "remove", "replace", "normalise", "divide", "convert", "expected", "must", "allow",
+          "did you mean", "needs", "go into")  # fmt: skip
+
+
+def with_entry(value, index, entry):
+    out = np.array(value, dtype=float)
+    out[index] = entry
+    return out
+
+
+class Tensor:
+    """Stands for a torch tensor of complex numbers."""
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self
+
+    def resolve_conj(self):
+        return self
+
+    def resolve_neg(self):
+        return self
+
+    def numpy(self):
+        return np.array([0.5 + 1j, 0.5])
+
+
+MEANINGLESS = {
+    "masked": np.ma.masked_array(A, [True, False]),
+    "complex": np.array([0.5 + 0j, 0.5]),
+    "object": np.array([object(), object()]),
+    "numbers as objects": np.array([0.5, None]),
+    "datetime": np.array(["2026-01-01", "2026-01-02"], dtype="datetime64[D]"),
+    "timedelta": np.array([1, 2], dtype="timedelta64[s]"),
+    "date objects": [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)],
+    "strings": ["0.5", "0.5"],
+    "structured": np.zeros(2, dtype=[("x", float)]),
+    "ragged": [[1.0], [1.0, 2.0]],
+    "None": None,
+    "dict": {0: 0.5},
+    "complex tensor": Tensor(),
+}
+
+
+@pytest.mark.parametrize("kind", MEANINGLESS)
+@pytest.mark.parametrize("place", ["a", "b", "M", "p", "q", "weights", "points", "metric"])
+def test_arrays_that_are_no_real_numbers_are_named(kind, place):
+    bad = MEANINGLESS[kind]
+    calls = {
+        "a": lambda: otcore.w1(bad, B, M),
+        "b": lambda: otcore.w1(A, bad, M),
+        "M": lambda: otcore.w1(A, B, bad),
+        "p": lambda: otcore.wasserstein(bad, Y),
+        "q": lambda: otcore.wasserstein(X, bad),
+        "weights": lambda: Measure([1.0, 2.0], weights=bad),
+        "points": lambda: Measure(bad),
+        "metric": lambda: otcore.wasserstein(A, B, metric=bad),
+    }
+    if kind == "None" and place == "weights":
+        pytest.skip("None is the default: equal weights")
+    with pytest.raises(InvalidProblemError, match=rf"^{place}\b") as caught:
+        calls[place]()
+    assert len(str(caught.value)) > 30
+
+
+BAD = {
+    "nan weight": (lambda: otcore.w1([0.5, NAN], B, M), NonFiniteError, r"a\[1\]"),
+    "inf weight": (lambda: otcore.w1(A, [INF, 0.5], M), NonFiniteError, r"b\[0\]"),
+    "weights that overflow together": (lambda: otcore.w1([1e308, 1e308], [1e308, 1e308], M), NonFiniteError, "a"),
+    "nan cost": (lambda: otcore.w1(A, B, with_entry(M, (1, 0), NAN)), NonFiniteError, r"M\[1, 0\]"),
+    "-inf cost": (lambda: otcore.w1(A, B, with_entry(M, (0, 1), -INF)), NonFiniteError, r"M\[0, 1\]"),
+    "nan beside inf": (lambda: otcore.w1(A, B, [[INF, 1], [1, NAN]]), NonFiniteError, r"M\[1, 1\]"),
+    "nan point": (lambda: otcore.wasserstein(with_entry(X, (2, 1), NAN), Y), NonFiniteError, r"p\[2, 1\]"),
+    "inf point": (lambda: otcore.wasserstein([0.0, 1.0], [0.0, INF]), NonFiniteError, r"q\[1\]"),
+    "nan metric": (lambda: otcore.wasserstein(A, B, metric=[[0, NAN], [NAN, 0]]), NonFiniteError, r"metric\[0, 1\]"),
+    "negative weight": (lambda: otcore.w1([1.5, -0.5], B, M), NegativeWeightError, r"a\[1\] is -0\.5"),
+    "negative weight in b": (lambda: otcore.w1(A, [-0.5, 1.5], M), NegativeWeightError, r"b\[0\]"),
+    "negative weight of a measure": (lambda: Measure([1, 2], [1, -1]), NegativeWeightError, r"weights\[1\]"),
+    "all-zero mass": (lambda: otcore.w1([0, 0], B, M), NegativeWeightError, "a is all zero"),
+    "all-zero mass both": (lambda: otcore.w1([0, 0], [0, 0], M), NegativeWeightError, "a is all zero"),
+    "all-zero histogram": (lambda: Measure.from_histogram(np.zeros((3, 3))), NegativeWeightError, "zero"),
+    "unequal mass": (lambda: otcore.w1([1, 1], [1, 2], M), MassMismatchError, "a sums to 2 and b to 3"),
+    "unequal tiny mass": (lambda: otcore.w1([1e-8, 0], [4e-8, 0], M), MassMismatchError, "1e-08"),
+    "unequal huge mass": (lambda: otcore.w1([1e300, 0], [2e300, 0], M), MassMismatchError, "2e"),
+    "mass off by 1e-5": (lambda: otcore.w1(A, [0.25, 0.75001], M), MassMismatchError, "normalise"),
+    "unequal measures": (lambda: otcore.wasserstein(Measure([1, 2], [1, 1]), [0.0]), MassMismatchError, "normalized"),
+    "transposed cost": (lambda: otcore.w1(A, [0.2, 0.3, 0.5], np.ones((3, 2))), ShapeError, r"transposed"),
+    "cost of another shape": (lambda: otcore.w1(A, B, np.ones((2, 3))), ShapeError, r"\(2, 2\)"),
+    "flat cost": (lambda: otcore.w1(A, B, [1, 2, 3, 4]), ShapeError, r"M has shape \(4,\)"),
+    "scalar cost": (lambda: otcore.w1(A, B, 1.0), ShapeError, "M"),
+    "weights as a matrix": (lambda: otcore.w1(np.eye(2), B, M), ShapeError, "a has shape"),
+    "scalar weights": (lambda: otcore.w1(1.0, B, M), ShapeError, "a has shape"),
+    "three-dimensional samples": (lambda: otcore.wasserstein(np.zeros((2, 2, 2)), Y), ShapeError, "from_histogram"),
+    "scalar samples": (lambda: otcore.wasserstein(0.0, Y), ShapeError, "p has shape"),
+    "empty weights": (lambda: otcore.w1([], [], np.zeros((0, 0))), ShapeError, "empty"),
+    "empty samples": (lambda: otcore.wasserstein([], [1.0]), ShapeError, "p"),
+    "points of no dimension": (lambda: otcore.wasserstein(np.zeros((3, 0)), Y), ShapeError, "p"),
+    "too few weights": (lambda: Measure([1, 2, 3], [1, 1]), ShapeError, "2 entries for 3 points"),
+    "two dimensions": (lambda: otcore.wasserstein(X, [1.0, 2.0]), ShapeError, "dimension 2 and q has dimension 1"),
+    "points beside a cost": (lambda: otcore.wasserstein(X, Y, cost=np.ones((3, 2))), ShapeError, "p has shape"),
+    "measure beside a cost": (lambda: otcore.wasserstein(Measure(X), B, cost=np.ones((3, 2))), ShapeError, "weights"),
+    "measure beside a metric": (lambda: otcore.wasserstein(A, Measure(Y), metric=np.ones((2, 2))), ShapeError, "q"),
+    "image": (lambda: otcore.wasserstein(np.ones((32, 32)), np.ones((32, 32))), ShapeError, "from_histogram"),
+    "metric not square": (lambda: otcore.wasserstein(A, [1 / 3] * 3, metric=np.ones((2, 3))), ShapeError, "square"),
+    "negative distance": (
+        lambda: otcore.wasserstein(A, B, metric=[[0, -1], [-1, 0]]),
+        InvalidProblemError,
+        r"\[0, 1\]",
+    ),
+    "callable of a wrong shape": (
+        lambda: otcore.wasserstein(X, Y, metric=lambda x, y: np.ones((2, 3))),
+        ShapeError,
+        r"expected \(3, 2\)",
+    ),
+    "row without arcs": (lambda: otcore.w1(A, B, [[INF, INF], [1, 1]]), InfeasibleError, "0"),
+    "column without arcs": (lambda: otcore.w1(A, B, [[1, INF], [1, INF]]), InfeasibleError, "1"),
+    "too narrow a passage": (lambda: otcore.w1([0.5, 0.5], [0.1, 0.9], [[0, INF], [0, 0]]), InfeasibleError, "0"),
+    "all arcs forbidden": (lambda: otcore.w1(A, B, np.full((2, 2), INF)), InfeasibleError, "forb"),
+    "order below 1": (lambda: otcore.wasserstein(X, Y, order=0.5), InvalidProblemError, "order is 0.5"),
+    "order nan": (lambda: otcore.wasserstein(X, Y, order=NAN), InvalidProblemError, "order"),
+    "order inf": (lambda: otcore.wasserstein(X, Y, order=INF), InvalidProblemError, "order"),
+    "order as text": (lambda: otcore.wasserstein(X, Y, order="two"), InvalidProblemError, "order is 'two'"),
+    "order with cost": (lambda: otcore.wasserstein(A, B, cost=M, order=2), UnsupportedProblemError, "order is 2"),
+    "metric with cost": (lambda: otcore.wasserstein(A, B, cost=M, metric=M), UnsupportedProblemError, "one of them"),
+    "unknown metric": (lambda: otcore.wasserstein(X, Y, metric="euclidian"), UnsupportedProblemError, "euclidean"),
+    "sqeuclidean is no metric": (
+        lambda: otcore.wasserstein(X, Y, metric="sqeuclidean"),
+        UnsupportedProblemError,
+        "cost='sqeuclidean'",
+    ),
+    "unknown cost": (lambda: otcore.wasserstein(X, Y, cost="euclidean"), UnsupportedProblemError, "metric="),
+    "unknown method": (lambda: otcore.wasserstein(X, Y, method="sinkorn"), UnknownMethodError, "sinkhorn"),
+    "no method at all": (lambda: otcore.wasserstein(X, Y, method=3), OTError, "method"),
+    "line in the plane": (lambda: otcore.wasserstein(X, Y, method="line"), UnsupportedProblemError, "line"),
+    "rtol negative": (lambda: otcore.wasserstein(X, Y, rtol=-1), InvalidProblemError, "rtol"),
+    "rtol nan": (lambda: otcore.wasserstein(X, Y, rtol=NAN), InvalidProblemError, "rtol"),
+    "atol negative": (lambda: otcore.wasserstein(X, Y, atol=-1e-9), InvalidProblemError, "atol"),
+    "max_seconds negative": (lambda: otcore.wasserstein(X, Y, max_seconds=-1), InvalidProblemError, "max_seconds"),
+    "rtol as text": (lambda: otcore.wasserstein(X, Y, rtol="small"), InvalidProblemError, "rtol"),
+    "distances that overflow": (lambda: otcore.wasserstein(1e200 * np.array(X), Y, order=2), NonFiniteError, "divide"),
+    "line distances that overflow": (lambda: otcore.wasserstein([1e200], [0.0], order=2), NonFiniteError, "divide"),
+    "metric that overflows": (
+        lambda: otcore.wasserstein(A, B, metric=[[0, 1e200], [1e200, 0]], order=2),
+        NonFiniteError,
+        "divide",
+    ),
+    "spacing of zero": (lambda: Measure.from_histogram([1, 2], spacing=0), ShapeError, "spacing"),
+    "sparse cost": (lambda: otcore.w1(A, B, sparse()), InvalidProblemError, "toarray"),
+}
+
+
+def sparse():
+    from scipy.sparse import csr_array
+
+    return csr_array(np.array(M))
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_raises_its_own_error(case):
+    call, error, says = BAD[case]
+    with pytest.raises(error, match=says) as caught:
+        call()
+    assert isinstance(caught.value, OTError)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert any(word in message.lower() for word in REMEDY), f"no remedy in: {message}"
+
+
+def test_typed_errors_are_also_the_built_in_ones():
+    for error in (ShapeError, NonFiniteError, MassMismatchError, InfeasibleError, UnknownMethodError):
+        assert issubclass(error, ValueError)
+    assert issubclass(otcore.NotCertifiedError, ArithmeticError)
+    assert issubclass(otcore.MissingDependencyError, ImportError)
+
+
+@pytest.mark.parametrize("method", [m.name for m in otcore.methods() if m.name != "line"])
+def test_infeasible_is_never_a_number(method):
+    with pytest.raises(InfeasibleError, match="0"):
+        otcore.w1(A, B, [[INF, INF], [1, 1]], method=method)

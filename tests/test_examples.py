@@ -1,0 +1,37 @@
+"""Every example runs as its first lines say, and draws a picture that is not empty."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+import otcore
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+def test_there_are_examples():
+    assert {"boxes", "gap_closing", "primal_vs_dual"} <= {path.stem for path in EXAMPLES}
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_saves_its_picture_where_it_is_told(script, tmp_path):
+    here = str(Path(otcore.__file__).parents[1])  # the otcore under test, installed or not
+    environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": here}
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", script, tmp_path], env=environment, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    pictures = list(tmp_path.glob("*.png"))
+    assert [path.stem for path in pictures] == [script.stem]
+    assert matplotlib.image.imread(pictures[0]).std() > 0.03
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_fits_on_a_page(script):
+    assert len(script.read_text(encoding="utf-8").splitlines()) <= 80
