@@ -40,7 +40,7 @@ for ax, name, gamma in zip(axes, (r"\gamma_1", r"\gamma_2"), (GAMMA_1, GAMMA_2),
 
 plot_potentials(solution, axes[2])
 bounds = f"[{solution.lower:.17g}, {solution.upper:.17g}]"
-axes[2].set(title=f"and one potential proves both: the optimum lies in {bounds}", xticks=range(1, 11))
+axes[2].set(title=f"one potential proves both: {bounds}", xticks=range(1, 11))
 
 path = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "boxes.png"
 figure.savefig(path, dpi=120)

@@ -36,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
+    except BrokenPipeError:  # `otcore ... | head`: the reader has had enough
+        return 0
     except (OTError, OSError) as error:
         print(f"otcore: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
-    except BrokenPipeError:  # pragma: no cover - `otcore ... | head`
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -222,7 +222,7 @@ def _methods(arguments: argparse.Namespace) -> int:
             record["name"] if record["available"] else f"{record['name']} (missing: {', '.join(record['requires'])})",
             "-" if record["rtol"] is None else f"{record['rtol']:.0e}",
             ", ".join(record["needs"]) or "any cost",
-            record["summary"],
+            record["summary"].replace("``", ""),
         )
         for record in records
     ]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from otcore._gate import as_array, as_weights, eps_of, require_finite
-from otcore._types import Array, Points, Weights
+from otcore._types import Array, ArrayLike, Points, Weights
 from otcore.errors import ShapeError
 
 __all__ = ["Measure"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Measure:
     """Masses ``weights`` at ``points``; the mass is kept, not normalised.
 
@@ -37,18 +37,18 @@ class Measure:
     """
 
     points: Points
-    weights: Weights = field(default=None)  # type: ignore[arg-type]
-    eps: float = field(init=False, repr=False, default=2.0**-52)  # of the dtype the weights came in
+    weights: Weights
+    eps: float = field(repr=False)  # of the dtype the weights came in
 
-    def __post_init__(self) -> None:
-        points = as_points(self.points, "points")
-        n = points.shape[0]
-        object.__setattr__(self, "eps", eps_of(self.weights))
-        weights = as_weights(np.full(n, 1.0 / n) if self.weights is None else self.weights, "weights")
-        if weights.size != n:
-            raise ShapeError(f"weights has {weights.size} entries for {n} points; expected one weight per point")
-        object.__setattr__(self, "points", points)
-        object.__setattr__(self, "weights", weights)
+    def __init__(self, points: ArrayLike, weights: ArrayLike | None = None) -> None:
+        x = as_points(points, "points")
+        n = x.shape[0]
+        w = as_weights(np.full(n, 1.0 / n) if weights is None else weights, "weights")
+        if w.size != n:
+            raise ShapeError(f"weights has {w.size} entries for {n} points; expected one weight per point")
+        object.__setattr__(self, "points", x)
+        object.__setattr__(self, "weights", w)
+        object.__setattr__(self, "eps", eps_of(weights))
 
     @classmethod
     def from_samples(cls, x: Any) -> Measure:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from otcore._gate import as_weights, eps_of
-from otcore._types import Weights
+from otcore._types import ArrayLike, Weights
 from otcore.costs import Cost
 from otcore.errors import MassMismatchError, ShapeError
 
 __all__ = ["Problem", "marginal_matrix"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Problem:
     """Minimise ``sum P_ij M_ij`` over ``P >= 0`` with row sums ``a`` and column sums ``b * sum(a) / sum(b)``.
 
@@ -48,23 +48,33 @@ class Problem:
     a: Weights
     b: Weights
     cost: Cost
-    cost_unit: float = 1.0
-    mass_unit: float = 1.0
-    eps: float = 0.0
+    cost_unit: float
+    mass_unit: float
 
-    def __post_init__(self) -> None:
-        eps = max(self.eps, eps_of(self.a), eps_of(self.b))
-        a, b = as_weights(self.a, "a"), as_weights(self.b, "b")
-        n, m = self.cost.shape
-        if a.size != n or b.size != m:
-            hint = " (is it transposed?)" if (m, n) == (a.size, b.size) else ""
+    def __init__(
+        self,
+        a: ArrayLike,
+        b: ArrayLike,
+        cost: Cost,
+        *,
+        cost_unit: float = 1.0,
+        mass_unit: float = 1.0,
+        eps: float = 0.0,
+    ) -> None:
+        p, q = as_weights(a, "a"), as_weights(b, "b")
+        n, m = cost.shape
+        if p.size != n or q.size != m:
+            hint = " (is it transposed?)" if (m, n) == (p.size, q.size) else ""
             raise ShapeError(
-                f"a has {a.size} and b has {b.size} weights, but the cost has shape {(n, m)}; "
-                f"expected a cost of shape {(a.size, b.size)}{hint}"
+                f"a has {p.size} and b has {q.size} weights, but the cost has shape {(n, m)}; "
+                f"expected a cost of shape {(p.size, q.size)}{hint}"
             )
-        _check_mass(a, b, eps)
-        object.__setattr__(self, "a", a)
-        object.__setattr__(self, "b", b)
+        _check_mass(p, q, max(eps, eps_of(a), eps_of(b)))
+        object.__setattr__(self, "a", p)
+        object.__setattr__(self, "b", q)
+        object.__setattr__(self, "cost", cost)
+        object.__setattr__(self, "cost_unit", cost_unit)
+        object.__setattr__(self, "mass_unit", mass_unit)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -100,7 +100,22 @@ class Certificate:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The answer, its certificate, and how it was reached.  See DESIGN: every number is an interval."""
+    """The answer, its certificate, and how it was reached.
+
+    Attributes
+    ----------
+    certificate : Certificate
+        The proof; ``value``, ``lower``, ``upper``, ``plan``, ``f`` and ``g`` come from it.
+    status : Status
+        How the solve ended; ``status.value`` is a sentence.
+    method : str
+    rtol, atol : float
+        The tolerance that was asked for, ``gap <= rtol * max(|lower|, |upper|) + atol``.
+    trace : tuple of Snapshot
+        The interval as time went by.
+    report : object
+        The method's own record, beside the certificate, never in its place.
+    """
 
     certificate: Certificate
     status: Status

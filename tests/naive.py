@@ -6,9 +6,6 @@ import math
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-import numpy as np
-
-
 # -- exact optimal transport: the oracle of the zoo ------------------------------------------------------------
 
 

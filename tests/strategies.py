@@ -34,7 +34,7 @@ def balanced(draw: Any, n: int, m: int) -> tuple[Any, Any]:
 
 @st.composite
 def dense_problems(draw: Any, forbidden: bool = False) -> tuple[Any, Any, Any]:
-    """(a, b, M) with costs of both signs; with ``forbidden`` some arcs are ``inf``, yet every row reaches every column."""
+    """(a, b, M) with costs of both signs; with ``forbidden`` some arcs are ``inf``, yet a plan exists."""
     n, m = draw(SIZES), draw(SIZES)
     a, b = draw(balanced(n, m))
     entries = st.integers(-40, 40).map(lambda k: k / 4)

@@ -24,8 +24,10 @@ from otcore import (
 INF, NAN = np.inf, np.nan
 A, B, M = [0.5, 0.5], [0.25, 0.75], [[0.0, 1.0], [2.0, 3.0]]
 X, Y = [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [[1.0, 1.0], [2.0, 2.0]]
-REMEDY = ("pass", "use ", "drop", "fill", "remove", "replace", "normalise", "divide", "convert", "expected", "must", "allow",
-          "did you mean", "needs", "go into")  # fmt: skip
+REMEDY = (  # a message says what to do, in one of these words
+    "pass", "use ", "drop", "fill", "remove", "replace", "normalise", "divide", "convert", "expected", "must",
+    "allow", "did you mean", "needs", "go into",
+)  # fmt: skip
 
 
 def with_entry(value, index, entry):

@@ -196,7 +196,7 @@ def test_max_seconds_ends_early_with_an_interval_that_holds():
     assert s.lower <= truth.upper
     assert truth.lower <= s.upper
     assert s.certificate.verify()
-    with pytest.raises(NotCertifiedError, match="max_seconds|in \\.solution") as caught:
+    with pytest.raises(NotCertifiedError, match=r"max_seconds") as caught:
         wasserstein(x, y, method="sinkhorn", rtol=1e-12, max_seconds=0.2)
     assert caught.value.solution.status is Status.TIME_LIMIT
     assert caught.value.solution.lower <= truth.upper
@@ -255,12 +255,12 @@ def test_a_fixed_epsilon_reports_the_regularised_problem_beside_the_interval(eps
     assert s.lower <= exact.upper
     assert exact.lower <= s.upper
     # The regularised value by its own definition, KL against a b^T, from the plan that attains it.
-    P = A[:, None] * B
-    for _ in range(5000):
-        K = A[:, None] * B * np.exp(-M / epsilon) if _ == 0 else K  # plain Sinkhorn, the textbook's
+    K = reference = A[:, None] * B
+    K = K * np.exp(-M / epsilon)
+    for _ in range(5000):  # Sinkhorn as in the textbook
         K = K * (A / K.sum(axis=1))[:, None]
         K = K * (B / K.sum(axis=0))
-    value = (K * M).sum() + epsilon * (K * np.log(K / P)).sum()
+    value = (K * M).sum() + epsilon * (K * np.log(K / reference)).sum()
     assert s.report.value == pytest.approx(value, rel=1e-6)
 
 

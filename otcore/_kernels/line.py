@@ -10,12 +10,10 @@ from numba import njit
 
 from otcore._kernels.sums import dd_add, dd_mul, two_sum
 
-POW = 0  # law of an exponent that + * sqrt do not reach
-
 
 @njit(cache=True, nogil=True, inline="always")
 def power(d, law, p):
-    """``d ** p`` for d >= 0, by the operations of ``costs.line.POWERS``; ``law`` is 2 p, or POW for libm."""
+    """``d ** p`` for d >= 0, by the operations of ``costs.line.POWERS``; ``law`` is 2 p, or 0 for libm's pow."""
     if law == 2:
         return d
     if law == 4:

@@ -6,14 +6,13 @@ No fast-math in this file, nor in any kernel that a certificate calls: ``reassoc
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 import numpy as np
 from numba import config, njit, types
 from numba.extending import intrinsic
 
-__all__ = ["dd_add", "dd_div", "dd_mul", "dot2", "fma", "outward", "sum2", "two_prod", "two_sum"]
+__all__ = ["dd_add", "dd_div", "dd_mul", "dot2", "fma", "sum2", "two_prod", "two_sum"]
 
 LANES = 64  # independent sums, eight AVX-512 registers: a shorter inner loop is not vectorised (3 times slower)
 ETA = 2.0**-1074  # the smallest positive double
@@ -182,20 +181,3 @@ def _fold(head, tail, rest):
 def _chain_error(n, remainders):
     """Twice ``N u sum |r|``, where N additions are the longest chain: a lane, the fold, two a remainder."""
     return (n // LANES + 2 * min(n, LANES) + 4) * 2.0**-52 * remainders
-
-
-def outward(hi: float, lo: float, err: float, direction: int) -> float:
-    """``hi + lo`` widened by ``err`` and rounded once: a float on the safe side of the true sum.
-
-    Parameters
-    ----------
-    hi, lo, err : float, as :func:`dot2` returns them
-    direction : -1 for a lower bound, +1 for an upper one
-
-    Returns
-    -------
-    float: the tightest one; equal to the sum where that is a float and ``err`` is 0.
-    """
-    true = Fraction(hi) + Fraction(lo) + direction * Fraction(err)
-    nearest = float(true)  # correctly rounded, so the neighbour is enough
-    return math.nextafter(nearest, direction * math.inf) if (nearest - true) * direction < 0 else nearest

@@ -10,7 +10,6 @@ from otcore._types import Potential
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
 from otcore.certify.rounding import edge, round_outward
-from otcore.certify.union import one_potential
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate, Certificate
@@ -71,7 +70,8 @@ class Certifier:
         """
         if self._best_lower is None or "metric" not in self._scaled.cost.traits:
             return
-        pair = one_potential(self._scaled.cost, *self._best_lower[1:])
+        _, f, g = self._best_lower
+        pair = self._scaled.cost.grid_lift(f, -g)
         if pair is not None:
             self._keep_lower(*pair)
 

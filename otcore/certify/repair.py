@@ -102,6 +102,8 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
         if not np.isfinite(problem.cost.at(basis.i, basis.j)).all():
             return None
         flows = _solve_on_tree(basis.i, basis.j, *start, n)
+    if not rest.i.size:
+        return flows
     return _Flows(*(np.concatenate(pair) for pair in zip(vars(flows).values(), vars(rest).values(), strict=True)))
 
 

@@ -234,14 +234,15 @@ class _Power:
     def float_block(self, i0: int, i1: int) -> Matrix:
         q = self.base_block(i0, i1)
         with np.errstate(over="ignore", under="ignore"):
-            return (np.sqrt(q) if self.exponent == Fraction(1, 2) else q ** float(self.exponent)) * 2.0**self.log_scale
+            M = np.sqrt(q) if self.exponent == Fraction(1, 2) else q ** float(self.exponent)
+            return np.asarray(M * 2.0**self.log_scale)
 
     def dominates(self, i: int, j: int, t: int, denominator: int) -> bool:
         if t <= 0 or self.forbidden(i, j):
             return True
         q = self.q(i, j)
         if self.algebraic:
-            return t**self.v * self.left <= q**self.u * (self.right * denominator) ** self.v
+            return bool(t**self.v * self.left <= q**self.u * (self.right * denominator) ** self.v)
         return t <= self._bracket(q)[0] * self.unit * denominator
 
     def forbidden(self, i: Any, j: Any) -> Any:
@@ -297,7 +298,7 @@ def _base(metric: str, differences: Iterable[Any], larger: Callable[[Any, Any], 
 
 def _real_distances(cost: CloudCost | LineCost) -> _Power:
     x, y = (v.reshape(len(v), -1) for v in (cost.x, cost.y))
-    metric = "cityblock" if x.shape[1] == 1 else cost.metric  # on a line all three are |x - y|
+    metric = cost.metric if isinstance(cost, CloudCost) else "cityblock"  # on a line all are |x - y|
     half = Fraction(1, 2) if metric == "euclidean" else Fraction(1)  # q is squared, or not
     d = _denominator(x, y)
     X, Y = ([tuple(_integers(point, d)) for point in points] for points in (x, y))
@@ -307,7 +308,8 @@ def _real_distances(cost: CloudCost | LineCost) -> _Power:
     xs, ys = np.ldexp(x, -zoom), np.ldexp(y, -zoom)
 
     def block(i0: int, i1: int) -> Matrix:
-        return _base(metric, (xs[i0:i1, None, k] - ys[None, :, k] for k in range(xs.shape[1])), np.maximum)
+        differences = (xs[i0:i1, None, k] - ys[None, :, k] for k in range(xs.shape[1]))
+        return np.asarray(_base(metric, differences, np.maximum))
 
     def q(i: int, j: int) -> int:
         return int(_base(metric, map(sub, X[i], Y[j])))
@@ -368,14 +370,13 @@ def _line_violation(x: Array, y: Array, f: Array, g: Array) -> int | None:
     n = x.size
     for sign in (1.0, -1.0):
         s, e = _two_sum(np.concatenate([f, -g]), -sign * position)
-        order = np.lexsort((e, s))
-        new = np.append(True, (np.diff(s[order]) != 0) | (np.diff(e[order]) != 0))
+        order = np.lexsort((e, s))  # stable: rows stand before columns of the same value, where equality is fine
         rank = np.empty(order.size, dtype=np.int64)
-        rank[order] = np.cumsum(new)
+        rank[order] = np.arange(order.size)
         column = np.arange(order.size) >= n
         # Walk away from the columns already passed; at equal positions columns come first, their pairs count.
         walk = np.lexsort((~column, sign * position))
-        least = np.minimum.accumulate(np.where(column, rank, order.size + 1)[walk])
+        least = np.minimum.accumulate(np.where(column, rank, order.size)[walk])
         bad = walk[(rank[walk] > least) & ~column[walk]]
         if bad.size:
             return int(bad[0])

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from otcore._types import Array, Indices, Matrix, Potential
+from otcore.costs._grid import mcshane_on_grid
 
 __all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "round_down", "two_difference"]
 
@@ -199,6 +200,18 @@ class Cost(ABC):
         g = _vacuous_to_zero(self.ctransform(f, axis=0))
         f = _vacuous_to_zero(self.ctransform(g, axis=1))
         return f, g
+
+    def grid_lift(self, u_x: Potential, u_y: Potential) -> tuple[Potential, Potential] | None:
+        """ONE function u on the union of both supports with ``f = u(x)``, ``g = -u(y)`` exactly, for a metric.
+
+        Where rows and columns share points the common mass then cancels without any rounding.  Quadratic in
+        the number of points; None where the union is unknown or too large.
+
+        Parameters
+        ----------
+        u_x, u_y : (n,) and (m,) proposed values at row and column points, nearly 1-Lipschitz
+        """
+        return mcshane_on_grid(self, u_x, u_y)
 
     def softmin(self, epsilon: float, h: Potential, log_w: Array, axis: int) -> Potential:
         """Smoothed minimum of ``M - h``: the Sinkhorn step, and at ``epsilon = 0`` the c-transform.

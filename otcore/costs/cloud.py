@@ -85,8 +85,7 @@ class CloudCost(Cost):
         self.shape = (x.shape[0], y.shape[0])
         self.traits = frozenset({"cloud", "finite", "metric"} if self.exponent == 1 else {"cloud", "finite"})
         unit = shift - round(zoom * self.exponent)
-        reach = math.frexp(float(extent.sum()))[1] + 1 + zoom
-        code, power, e = ground_of(self.metric, self.exponent, x.shape[1], reach)
+        code, power, e = ground_of(self.metric, self.exponent, x.shape[1])
         self._ground = (code, power, math.ldexp(1.0, unit))
         if unit:  # the factor scales what underflow lost, and may itself underflow
             e = Enclosure(e.ulps, math.ceil(Fraction(2) ** unit * e.underflows) + 1, e.floor, e.proved)
@@ -120,8 +119,9 @@ class CloudCost(Cost):
 
     def bounds(self) -> tuple[float, float]:
         """The costs of the shortest and the longest way between the bounding boxes."""
-        lo, hi = self._of_differences(np.stack(box_extents(self._x, self._y)))
-        return float(self.enclosure.lower(lo)), float(self.enclosure.upper(hi)) if hi else 0.0
+        extents = np.stack(box_extents(self._x, self._y))
+        lo, hi = self._of_differences(extents)
+        return float(self.enclosure.lower(lo)), float(self.enclosure.upper(hi)) if extents[1].any() else 0.0
 
     def _of_differences(self, differences: Points) -> Array:
         """Computed costs of zoomed coordinate differences (k, d), the same floats as between points."""
@@ -149,8 +149,12 @@ class CloudCost(Cost):
         return self._like(frozen(self.x[i]), frozen(self.y[j]), self.shift, self._zoom)
 
     def scaled(self, exponent: int) -> CloudCost:
-        cost = self._like(self.x, self.y, self.shift + exponent)
-        if not cost.bounds()[1] < math.inf:
+        try:
+            cost = self._like(self.x, self.y, self.shift + exponent)
+            finite = cost.bounds()[1] < math.inf
+        except OverflowError:  # 2 ** exponent itself, or the error that it multiplies
+            finite = False
+        if not finite:
             raise NonFiniteError(f"cost: times 2 ** {exponent} it overflows; scale it by less")
         return cost
 
@@ -260,24 +264,30 @@ def zoom_exponent(extent: float, exponent: float, shift: int) -> int:
     return min(-math.frexp(extent)[1], allowed) // p.denominator * p.denominator
 
 
-def ground_of(metric: str, exponent: float, d: int, reach: int) -> tuple[int, float, Enclosure]:
+def ground_of(metric: str, exponent: float, d: int) -> tuple[int, float, Enclosure]:
     """(code, power, enclosure) of ``base ** power`` as ``_kernels/ground.py`` computes it.
 
-    The relative errors are those of docs/certificates.md, "Enclosures".  A square that underflows loses up to
-    2^-1074, a root of such a sum up to sqrt(d) 2^-537; a power amplifies that at most by its slope at
-    ``2 ** reach``, which no distance exceeds.
+    The relative errors are those of docs/certificates.md, "Enclosures".  Besides, a square that underflows loses
+    up to 2^-1074, and the root of such a sum up to sqrt(d) 2^-537.  Beside bases above ``2 ** least`` that is
+    below 2^-87 sqrt(d) relatively, which the enclosure has to spare; below, a power dampens it by its slope there.
     """
     from otcore._kernels import ground
 
+    least = 0
     if metric == "cityblock" or d == 1:
         code, power, ulps, lost = ground.CITYBLOCK, exponent, Fraction(d), 0
     elif metric == "chebyshev":
         code, power, ulps, lost = ground.CHEBYSHEV, exponent, Fraction(1), 0
     elif exponent % 2 == 0 and exponent <= 2 * ground.MAX_PRODUCT:
-        code, power, ulps, lost = ground.SQEUCLIDEAN, exponent / 2, Fraction(d + 2), d
-        reach *= 2
+        code, power, ulps, lost, least = ground.SQEUCLIDEAN, exponent / 2, Fraction(d + 2), d, -987
     else:
-        code, power, ulps, lost = ground.EUCLIDEAN, exponent, Fraction(d, 2) + 2, (math.isqrt(d) + 1) << 537
+        code, power, ulps, lost, least = (
+            ground.EUCLIDEAN,
+            exponent,
+            Fraction(d, 2) + 2,
+            (math.isqrt(d) + 1) << 537,
+            -450,
+        )
     if power == 1:
         return code, power, Enclosure(math.ceil(ulps), lost, floor=0.0)
     proved = bool(ground.by_products(power))
@@ -286,5 +296,6 @@ def ground_of(metric: str, exponent: float, d: int, reach: int) -> tuple[int, fl
         ulps = whole * ulps + (ulps / 2 + 1) * half + (whole - 1 + half)
     else:
         ulps = Fraction(power) * ulps + POW_ULPS
-    slope = 2 * math.ceil(power) * Fraction(2) ** math.ceil(reach * (power - 1))  # twice: pays for roundings
+    slope = 2 * math.ceil(power) * Fraction(2) ** math.ceil(least * (power - 1))  # twice: pays for roundings
+    # The power itself underflows where it is formed: half a unit a product, 2 ulps in pow.
     return code, power, Enclosure(math.ceil(ulps), math.ceil(lost * slope + power + POW_ULPS), 0.0, proved)

@@ -11,7 +11,7 @@ import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
-from otcore.costs._cost import Cost, Enclosure
+from otcore.costs._cost import Cost, Enclosure, two_difference
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
 
 __all__ = ["LineCost"]
@@ -129,7 +129,15 @@ class LineCost(Cost):
         return self._cost(self.x[i] - self.y[j])
 
     def at_upper(self, i: Indices, j: Indices) -> Array:
-        return np.where(self.x[i] == self.y[j], 0.0, super().at_upper(i, j))
+        M = np.where(self.x[i] == self.y[j], 0.0, super().at_upper(i, j))
+        if self.shift or self.exponent not in (1.0, 2.0):
+            return M
+        # Sharp where it is cheap: whole positions give whole costs, not one ulp more.
+        s, e = two_difference(self.x[i], self.y[j])
+        if self.exponent == 1:
+            return np.where(e * np.sign(s) > 0, np.nextafter(np.abs(s), np.inf), np.abs(s))
+        whole = (e == 0) & (np.abs(s) < 2.0**26) & (s == np.rint(s))  # then s * s is exact
+        return np.where(whole, s * s, M)
 
     def from_points(self, z: Array) -> Matrix:
         M = self._cost(_positions(z, "z")[:, None] - self.y)
@@ -150,6 +158,8 @@ class LineCost(Cost):
         return self._like(self.x[i], self.y[j], self.shift)
 
     def scaled(self, exponent: int) -> LineCost:
+        if exponent == 0:
+            return self
         # Positions take a factor 2^k with k p an integer, the shift takes the rest; all of it where the
         # positions would lose bits, or where p is no multiple of 1/2.
         step = 2 if self.exponent % 1 else 1

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from otcore.certify.verify import _root_up
 from otcore.costs import CloudCost, DenseCost, LineCost, MatrixMetricCost
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -89,6 +90,7 @@ HARM = {
     "one entry one ulp up": lambda c: with_mass(c, 0, float(np.nextafter(c.plan.mass[0], INF))),
     "mass missing": lambda c: with_mass(c, 0, 0.0),
     "row out of range": lambda c: replace(c, plan=SparsePlan(c.plan.i + 1, c.plan.j, c.plan.mass, c.plan.shape)),
+    "row negative": lambda c: replace(c, plan=SparsePlan(c.plan.i - 1, c.plan.j, c.plan.mass, c.plan.shape)),
     "column negative": lambda c: replace(c, plan=SparsePlan(c.plan.i, c.plan.j - 1, c.plan.mass, c.plan.shape)),
 }
 
@@ -127,8 +129,16 @@ def one_pair(cost, t):
 )
 def test_a_real_distance_is_compared_without_rounding(point, metric, exponent, below, exact):
     cost = CloudCost(np.zeros((1, 2)), np.array([point]), metric, exponent)
+    above = float(np.nextafter(below, INF))
     assert one_pair(cost, below).verify(exact=exact)
-    assert not one_pair(cost, float(np.nextafter(below, INF))).verify(exact=exact)
+    assert not one_pair(cost, above).verify(exact=exact)
+    # The same numbers as upper bounds: one float less than the cost is too little.
+    fits = below if below == int(below) else above
+    plan = SparsePlan([0], [0], [1.0], (1, 1))
+    assert certificate(cost, [1.0], [1.0], plan, [0.0], [0.0], 0.0, fits).verify(exact=exact)
+    if fits > 0:
+        less = float(np.nextafter(fits, 0))
+        assert not certificate(cost, [1.0], [1.0], plan, [0.0], [0.0], 0.0, less).verify(exact=exact)
 
 
 @pytest.mark.parametrize("exponent", [1.5, 2.0, 2.2])
@@ -160,6 +170,24 @@ def test_floats_and_integers_give_the_same_verdict_on_nearly_tight_potentials(un
         assert fast.checks[1].ok == slow.checks[1].ok
         seen.add(fast.checks[1].ok)
     assert seen == {True, False} or unit < 1e-300
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e-158, 1e-161, 1.7e-161, 1e-170])
+def test_squares_that_underflow_decide_nothing(size):
+    """Beside a point at distance 1 the square of a tiny distance is subnormal, or gone."""
+    cost = CloudCost(np.zeros((1, 2)), np.array([[size, size], [1.0, 1.0]]))
+    for factor, fine in ((1 - 1e-12, True), (1 + 1e-12, False)):
+        g = [math.sqrt(2) * size * factor, 0.0]
+        c = certificate(cost, [1.0], [0.5, 0.5], [[0.5, 0.5]], [0.0], g, 0.0, 1.0)
+        assert bool(c.verify()) is bool(c.verify(exact=True)) is fine
+
+
+@pytest.mark.parametrize("v", [1, 2, 4])
+def test_roots_are_rounded_up(v):
+    for x in [*range(100), 3 * 10**40, 10**40, 10**40 + 1]:
+        r = _root_up(x, v)
+        assert r**v >= x
+        assert r == 0 or (r - 1) ** v < x
 
 
 def test_sorting_on_a_line_decides_as_all_pairs_do():
@@ -215,6 +243,15 @@ def test_beside_forbidden_arcs_left_out_mass_runs_along_the_support():
     assert "along the support" in str(forbidden(4.1).verify())
 
 
+def test_along_the_support_negative_costs_count_by_their_size():
+    tau = 2.0**-20
+    plan = SparsePlan([0, 0, 1], [0, 1, 1], [1.0, 0.5, 0.5], (2, 2), [-tau, 0.0, 0.0])
+    cost = DenseCost([[-1.0, -2.0], [INF, -4.0]])
+    for paid, fine in ((7 * tau, True), (6 * tau, False)):
+        c = certificate(cost, [1.5, 0.5], [1.0, 1.0], plan, [-4.0, -4.0], [0.0, 0.0], -10.0, -4.0 + tau + paid)
+        assert bool(c.verify()) is fine
+
+
 def test_mass_that_cannot_go_anywhere_needs_the_note_that_weights_were_perturbed():
     tau = 2.0**-52
     assert not forbidden(4.0, cut=True, tau=tau).verify()
@@ -244,6 +281,14 @@ def test_weights_of_different_sums_are_matched_exactly():
     assert not replace(fine, plan=SparsePlan([0], [0], [1.0 + 2**-52], (1, 1)), upper=2.0).verify()
 
 
+def test_a_column_may_not_carry_its_own_weight_where_the_other_side_has_less():
+    """A = 1 and B = 1 + 2^-52: the targets are a little below b, and a plan that meets b exceeds one of them."""
+    cost = DenseCost([[1.0, 1.0]])
+    c = certificate(cost, [1.0], [0.5, 0.5 + 2**-52], [[0.5, 0.5]], [1.0], [0.0, 0.0], 1.0, 1.0)
+    assert "column 0" in str(c.verify())
+    assert not c.verify()
+
+
 # -- entropic plans -------------------------------------------------------------------------------------------
 
 
@@ -252,7 +297,11 @@ def test_weights_of_different_sums_are_matched_exactly():
 def test_the_cost_of_an_entropic_plan_is_computed_again(epsilon, exponent):
     rng = np.random.default_rng(0)
     x, y = rng.random((30, 2)), rng.random((20, 2))
-    cost, a, b = CloudCost(x, y, "euclidean", exponent), np.full(30, 2.0), np.append(0.0, np.full(19, 60 / 19))
+    cost, a, b = (
+        CloudCost(x, y, "euclidean", exponent),
+        np.append(0.0, np.full(29, 2.0)),
+        np.append(0.0, np.full(19, 58 / 19)),
+    )
     f = cost.softmin(epsilon, np.zeros(20), np.log(np.maximum(b, 1e-9)), axis=1)
     plan = GibbsPlan(f, np.zeros(20), epsilon, a, b, cost)
     dense = plan.to_dense()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from otcore._types import Potential
-from otcore.costs import Cost
 
-__all__ = ["one_potential"]
+if TYPE_CHECKING:
+    from otcore.costs._cost import Cost
+
+__all__ = ["mcshane_on_grid"]
 
 LARGEST_UNION = 20_000  # points; the McShane sweeps below are quadratic (about 0.4 s a sweep here)
 SWEEPS = 8  # two suffice in practice; more would mean that the declared metric is none
 
 
-def one_potential(cost: Cost, f: Potential, g: Potential) -> tuple[Potential, Potential] | None:
+def mcshane_on_grid(cost: Cost, u_x: Potential, u_y: Potential) -> tuple[Potential, Potential] | None:
     """McShane-lift u on a grid until it no longer changes: then ``u_i - u_j <= D_ij`` exactly.
 
-    Starts from ``u = f`` at row points and ``-g`` at the others, rounds to multiples of ``q = 2^-53 scale``
-    and repeats ``u_i <- min(u_i, min_j u_j + floor_q(D_lo_ij))``; a fixpoint satisfies every constraint, and
-    all differences of grid values are floats.  [docs/certificates.md, "One potential"]
+    Rounds u to multiples of ``q = 2^-53 scale`` and repeats ``u_i <- min(u_i, min_j u_j + floor_q(D_lo_ij))``
+    on the union of the supports; a fixpoint satisfies every constraint, and all differences of grid values
+    are floats.  [docs/certificates.md, "One potential"]
 
     Returns
     -------
@@ -29,8 +33,8 @@ def one_potential(cost: Cost, f: Potential, g: Potential) -> tuple[Potential, Po
         return None
     D, rows, columns = union
     u = np.empty(D.shape[0])
-    u[columns] = -g
-    u[rows] = f
+    u[columns] = u_y
+    u[rows] = u_x
     scale = float(max(np.abs(u).max(), D.bounds()[1]))
     if not 0 < scale < np.inf:
         return None
