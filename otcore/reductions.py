@@ -20,8 +20,7 @@ from otcore.solution import Candidate
 __all__ = ["Centred", "Reduction", "centre", "reduce"]
 
 NEAR_ONE = 4  # a top cost within 2^-4 .. 2^4 is scaled enough: a matrix is not copied for less
-WIDE = 1e9  # a top cost this far above the median may drown the rest: look for a cap
-SAMPLE = 10_000  # entries the median is taken of: a hint does not deserve a full sort
+WIDE = 1e9  # a top cost this far above those that a plan cannot avoid may drown them: look for a cap
 COARSE = 64.0  # the cap is found to within this factor: it only has to be out of the way
 
 
@@ -143,23 +142,23 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     a plan, at most min(n, m) arcs of cost <= T against c and arcs of cost >= lo, gains as soon as
     ``c - lo > min(n, m) (T - lo)``: no optimal plan uses c, and twice that bound still is out of reach.
     """
-    from otcore.engines.feasible import transportable
-
     M = cost.M
     lo, top = float(M.min()), cost.bounds()[1]
     finite = "finite" in cost.traits
-    typical = float(np.median(M.ravel()[:: max(1, M.size // SAMPLE)])) - lo
-    if finite and top - lo <= WIDE * typical:
+    # Every row and every column needs one arc: the threshold is at least the largest of their minima.
+    least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo
+    if finite and top - lo <= WIDE * least:
         return cost
+    from otcore.engines.feasible import transportable
 
     def carries(threshold: float) -> bool:
         return transportable(DenseCost(np.where(M <= threshold, M, np.inf)), a, b).mass_stuck == 0
 
-    # Every row and every column needs one arc: the threshold is at least the largest of their minima.
-    least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo
-    below, enough = least / COARSE, top - lo
-    while enough > COARSE * max(below, 0.0) and enough > 0:
-        middle = float(np.sqrt(max(below, enough * 2.0**-200)) * np.sqrt(enough))
+    if finite and not carries(lo + (top - lo) / WIDE):
+        return cost
+    below, enough = max(least, (top - lo) * 2.0**-200), top - lo
+    while enough > COARSE * below:
+        middle = float(np.sqrt(below) * np.sqrt(enough))
         if carries(lo + middle):
             enough = middle
         else:

@@ -61,7 +61,7 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
     leaves, supers : pairs of boxes (2, d, k) and the largest potential in each (k,)
     yt : (d, m) points, transposed, in kd order
     """
-    near, far = np.empty((1, LEAF)), np.empty((1, supers[1].size))
+    far = np.empty((1, supers[1].size))
     low, high = np.empty(x.shape[1]), np.empty(x.shape[1])
     guess = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
     for j in range(0, out.size, LEAF):
@@ -76,11 +76,11 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
         for s in range(far.size):
             if far[0, s] > worst:
                 continue
-            some = near[:, : min(LEAF, leaves[1].size - s * LEAF)]
-            lower_bounds(ground, pruning, low, high, leaves, s * LEAF, some)
-            for t in range(some.size):
+            near = np.empty((1, min(LEAF, leaves[1].size - s * LEAF)))
+            lower_bounds(ground, pruning, low, high, leaves, s * LEAF, near)
+            for t in range(near.size):
                 leaf = s * LEAF + t
-                if some[0, t] > worst or leaf == seed:
+                if near[0, t] > worst or leaf == seed:
                     continue
                 visit(ground, enclosure, x, f, leaf, tile, entry, best, error)
                 if best.max() < worst:

@@ -23,7 +23,9 @@ def fill(ground, x, yt, out):
         for i in range(0, out.shape[0], ROWS):
             part = entry[: min(ROWS, out.shape[0] - i)]
             block(ground, x[i : i + ROWS], tile, part)
-            out[i : i + ROWS, j : j + COLUMNS] = part
+            for k in range(part.shape[0]):
+                for t in range(part.shape[1]):  # a slice assignment would take a second longer to compile
+                    out[i + k, j + t] = part[k, t]
 
 
 @njit(cache=True, nogil=True)

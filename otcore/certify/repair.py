@@ -7,6 +7,7 @@ to be rounded onto the marginals, and nothing is pushed across a forbidden or hu
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -198,7 +199,7 @@ def _price_of_rest(flows: _Flows, plan: SparsePlan, upper: Array, cost: Cost, ma
         ways.append(left * max(Fraction(cost.bounds()[1]), Fraction(0)))
     spans = plan.nnz == flows.i.size == masses.hi.size - 1
     if spans and plan.mass.min() >= 2 * masses.left:
-        ways.append(left * sum(map(Fraction, np.abs(upper).tolist()), Fraction(0)))
+        ways.append(left * Fraction(math.fsum(np.abs(upper))) * (1 + Fraction(2) ** -52))  # fsum rounds once
     return min(ways, default=None)
 
 

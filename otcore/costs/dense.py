@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,16 @@ class DenseCost(Cost):
         e = self.enclosure
         return self._with(M, e if exact else Enclosure(e.ulps, e.underflows + 1, e.floor))
 
+    @cached_property
+    def _lower(self) -> Matrix:
+        """M_lo: the matrix itself unless it is a computed power."""
+        return self.enclosure.lower(self.M)
+
     def bounds(self) -> tuple[float, float]:
+        return self._bounds
+
+    @cached_property
+    def _bounds(self) -> tuple[float, float]:
         lo, hi = float(self.M.min()), float(self.M.max())
         if np.isposinf(hi):
             finite = self.M[np.isfinite(self.M)]
@@ -78,10 +88,9 @@ class DenseCost(Cost):
     def ctransform(self, h: Potential, axis: int) -> Potential:
         from otcore._kernels.dense import column_minima, row_minima
 
-        e = self.enclosure
         out = np.empty(self.shape[1 - axis])
         kernel = column_minima if axis == 0 else row_minima
-        kernel(self.M, np.ascontiguousarray(h, dtype=np.float64), e.shrink, e.eta, e.floor, out)
+        kernel(self._lower, np.ascontiguousarray(h, dtype=np.float64), out)
         return out
 
     def rounding_scale(self, a: Array, b: Array) -> float:

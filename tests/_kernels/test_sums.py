@@ -86,7 +86,7 @@ def random_pairs(rng, count):
     """Normalised double-doubles of mixed sign and size."""
     high = rng.normal(size=count) * 2.0 ** rng.integers(-40, 40, count)
     low = high * 2.0**-54 * rng.uniform(-1, 1, count)
-    return [(float(h), float(l)) for h, l in zip(high, low, strict=True)]
+    return list(zip(high.tolist(), low.tolist(), strict=True))
 
 
 def test_two_sum_and_two_prod_lose_nothing():
