@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import latex2mathml.converter
+from docutils import nodes
+
 import otcore
 from otcore.solvers.auto import RULES
 
@@ -23,7 +26,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
 ]
 exclude_patterns = ["_build", "_generated/*.md"]  # what is left in _generated is included by pages
@@ -35,6 +37,8 @@ autodoc_typehints = "none"  # the numpydoc sections say it with shapes and units
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"  # browsers draw it themselves: the pages need no network either
+html_sidebars: dict[str, list[str]] = {"**": []}
 html_title = f"otcore {release}"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
 
@@ -80,8 +84,18 @@ def draw_examples() -> None:
         subprocess.run([sys.executable, str(script), str(GENERATED)], check=True, env=environment, capture_output=True)
 
 
+def visit_math(self: Any, node: Any) -> None:
+    """A formula as MathML, in the line or on a line of its own."""
+    if isinstance(node, nodes.math_block):
+        self.body.append(f"<p>{latex2mathml.converter.convert(node.astext(), display='block')}</p>")
+    else:
+        self.body.append(latex2mathml.converter.convert(node.astext()))
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> None:
     """Generated pages come before Sphinx lists the sources."""
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     GENERATED.mkdir(exist_ok=True)
     write_methods_table()
     write_rules_table()
