@@ -29,10 +29,10 @@ def to_fixed(w, hi, lo):
 
 
 @njit(cache=True, nogil=True)
-def to_fixed_scaled(w, ratio_hi, ratio_lo, margin, hi, lo):
-    """Fixed-point masses at most ``w * ratio``, lower by ``margin`` units of 2^-104 (clamped at zero).
+def to_fixed_scaled(w, ratio_hi, ratio_lo, cut, hi, lo):
+    """Fixed-point masses at most ``w * ratio``, for a ratio that is off by at most ``8 cut`` units of 2^-104.
 
-    The double-double product is off by at most 4 units for w * ratio < 1; the caller's margin covers it.
+    The double-double product is off by at most 4 units for w * ratio < 1, flooring takes one more.
     """
     for k in range(w.size):
         s = w[k] * ratio_hi
@@ -46,6 +46,7 @@ def to_fixed_scaled(w, ratio_hi, ratio_lo, margin, hi, lo):
         e = x2 * y2 - (((s - x1 * y1) - x2 * y1) - x1 * y2) + w[k] * ratio_lo
         t = s * SCALE
         h = np.floor(t)
+        margin = 9 + np.int64(8 * cut * s)
         low = np.int64(np.floor((t - h) * SCALE + e * SCALE * SCALE)) - margin
         high = np.int64(h) + low // LIMB
         low = low % LIMB
@@ -122,3 +123,17 @@ def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
             link[other] ^= k
             # Go on with the neighbour if that made it a leaf that the outer loop has passed already.
             leaf = other if other < start else start
+
+
+@njit(cache=True, nogil=True)
+def incidence(nodes, first, arcs):
+    """Arcs grouped by node: those of node v are ``arcs[first[v] : first[v + 1]]``, in their own order."""
+    first[:] = 0
+    for v in nodes:
+        first[v + 1] += 1
+    for v in range(first.size - 1):
+        first[v + 1] += first[v]
+    end = first[:-1].copy()
+    for k in range(nodes.size):
+        arcs[end[nodes[k]]] = k
+        end[nodes[k]] += 1

@@ -49,8 +49,7 @@ class FixedMasses:
         head = float(ratio)
         tail = float(ratio - Fraction(head))
         if A != B or not exact:
-            margin = 8 + 8 * cut
-            tree.to_fixed_scaled(b, head, tail, margin, hi[n:], lo[n:])
+            tree.to_fixed_scaled(b, head, tail, cut, hi[n:], lo[n:])
         moved = [_total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])]
         # Both sides must carry the same mass: the larger one gives up the few units of difference.
         surplus = moved[0] - moved[1]

@@ -50,6 +50,13 @@ class _Flows:
     def negative(self) -> bool:
         return bool((self.hi < 0).any())
 
+    def units(self, k: int) -> int:
+        """The flow on one arc, in units of 2^-104."""
+        return int(self.hi[k]) * LIMB + int(self.lo[k])
+
+    def change(self, k: int, units: int) -> None:
+        self.hi[k], self.lo[k] = divmod(self.units(k) + units, LIMB)
+
     def plan(self, shape: tuple[int, int]) -> SparsePlan:
         """Masses as unrounded pairs of floats, zero flows left out."""
         keep = (self.hi != 0) | (self.lo != 0)
@@ -139,38 +146,53 @@ def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
     partners the cheapest is taken, at the exact extra cost d (M_i'j' + M_ij - M_i'j - M_ij').  For a metric
     that is at most 2 d M_ij.  In a tree this is a dual pivot: the support stays a tree.
     """
-    flow = {
-        (i, j): int(h) * LIMB + int(low)
-        for i, j, h, low in zip(flows.i.tolist(), flows.j.tolist(), flows.hi.tolist(), flows.lo.tolist(), strict=True)
-    }
-    by_row: dict[int, set[int]] = {}
-    by_column: dict[int, set[int]] = {}
-    for i, j in flow:
-        by_row.setdefault(i, set()).add(j)
-        by_column.setdefault(j, set()).add(i)
-    for i, j in sorted((arc for arc, x in flow.items() if x < 0), key=lambda arc: flow[arc]):
-        d = -flow[i, j]
-        columns = sorted((c for c in by_row[i] if flow[i, c] >= d), key=lambda c: -flow[i, c])[:PARTNERS]
-        rows = sorted((r for r in by_column[j] if flow[r, j] >= d), key=lambda r: -flow[r, j])[:PARTNERS]
-        if not rows or not columns:
+    bad = np.flatnonzero(flows.hi < 0)
+    room = np.zeros(bad.size, np.int64)  # one new arc each
+    arcs = _Flows(*(np.append(part, room) for part in (flows.i, flows.j, flows.hi, flows.lo)))
+    at_row, at_column = _Incidence(flows.i, cost.shape[0]), _Incidence(flows.j, cost.shape[1])
+    for count, k in enumerate(sorted(bad.tolist(), key=arcs.units)):
+        i, j, d = int(arcs.i[k]), int(arcs.j[k]), -arcs.units(k)
+        columns = _heaviest(arcs, at_row.arcs(i), d)
+        rows = _heaviest(arcs, at_column.arcs(j), d)
+        if not rows.size or not columns.size:
             return None
-        r, c = (np.asarray(v, dtype=np.int64).ravel() for v in np.meshgrid(rows, columns, indexing="ij"))
+        r, c = (v.ravel() for v in np.meshgrid(arcs.i[rows], arcs.j[columns], indexing="ij"))
         extra = cost.at(r, c) - cost.at(r, np.full_like(c, j)) - cost.at(np.full_like(r, i), c)
         best = int(np.argmin(extra))
         if not np.isfinite(extra[best]):
             return None
-        row, column = int(r[best]), int(c[best])
-        del flow[i, j]
-        flow[row, j] -= d
-        flow[i, column] -= d
-        flow[row, column] = flow.get((row, column), 0) + d
-        by_row[i].discard(j)
-        by_column[j].discard(i)
-        by_row[row].add(column)
-        by_column[column].add(row)
-    arcs = np.array(list(flow), dtype=np.int64)
-    hi, lo = np.array([divmod(x, LIMB) for x in flow.values()], dtype=np.int64).T
-    return _Flows(arcs[:, 0], arcs[:, 1], hi, lo)
+        row, column = divmod(best, columns.size)
+        new = flows.i.size + count
+        arcs.i[new], arcs.j[new] = r[best], c[best]
+        at_row.add(int(r[best]), new)
+        at_column.add(int(c[best]), new)
+        for arc, change in ((k, d), (int(rows[row]), -d), (int(columns[column]), -d), (new, d)):
+            arcs.change(arc, change)
+    return arcs
+
+
+class _Incidence:
+    """Which arcs meet a node, with room for arcs that come later."""
+
+    def __init__(self, nodes: Indices, size: int) -> None:
+        from otcore._kernels import tree
+
+        self._first, self._arcs = np.empty(size + 1, np.int64), np.empty(nodes.size, np.int64)
+        tree.incidence(nodes, self._first, self._arcs)
+        self._later: dict[int, list[int]] = {}
+
+    def arcs(self, node: int) -> Indices:
+        own = self._arcs[self._first[node] : self._first[node + 1]]
+        return np.append(own, self._later.get(node, [])).astype(np.int64)
+
+    def add(self, node: int, arc: int) -> None:
+        self._later.setdefault(node, []).append(arc)
+
+
+def _heaviest(arcs: _Flows, among: Indices, d: int) -> Indices:
+    """The heaviest arcs that carry at least d units."""
+    heavy = among[np.argsort(-arcs.hi[among], kind="stable")[:PARTNERS]]
+    return heavy[[arcs.units(k) >= d for k in heavy.tolist()]]
 
 
 def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound:
