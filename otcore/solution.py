@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from otcore._types import Potential
 from otcore.errors import UnsupportedProblemError
@@ -211,11 +210,13 @@ class Solution:
 
 
 def _root(value: float, order: float, direction: int = 0) -> float:
-    """``value ** (1 / order)``, rounded outwards by the two ulps that ``pow`` may be off."""
+    """``value ** (1 / order)``, rounded outwards where a direction is given."""
     if order == 1 or not value > 0:
         return value if order == 1 else 0.0
-    root = float(np.sqrt(value)) if order == 2 else float(value ** (1.0 / order))
-    slack = 1 if order == 2 else 4  # sqrt is correctly rounded; pow and the rounding of 1/order are not
-    for _ in range(slack if direction else 0):
-        root = float(np.nextafter(root, direction * np.inf))
-    return root
+    if order == 2:
+        root = math.sqrt(value)  # correctly rounded: one float outwards
+        return math.nextafter(root, direction * math.inf) if direction else root
+    root = value ** (1.0 / order)
+    # pow within 2 ulps; and 1 / order is off by u, which the logarithm of the value magnifies.
+    slack = (8.0 + 2.0 * abs(math.log(value)) / order) * 2.0**-53
+    return root * (1.0 + direction * slack)

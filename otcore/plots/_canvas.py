@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from otcore._types import Array, Indices, Points
+from otcore.solvers import methods
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito (2008): told apart by every common kind of colour vision, and in greyscale.
 FIRST, SECOND, PROOF, INK = "#0072B2", "#D55E00", "#009E73", "#444444"
-CYCLE = (FIRST, SECOND, PROOF, "#CC79A7", "#E69F00", "#56B4E9")
+CYCLE = (FIRST, SECOND, PROOF, "#CC79A7", "#E69F00", "#56B4E9", INK, "#B8A800")
 TRIFLE = 1e-12  # of the heaviest arc: lighter ones are what rounding left over, not transport
 
 
@@ -27,6 +28,12 @@ def new_axes(ax: Axes | None) -> Axes:
         _, ax = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def color_of(method: str) -> str:
+    """The colour of a method, the same in every picture."""
+    names = [known.name for known in methods() if known.name != "auto"]
+    return CYCLE[names.index(method) % len(CYCLE)] if method in names else INK
 
 
 def points_of(solution: Solution) -> tuple[Points, Points] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otcore._types import Array
-from otcore.plots._canvas import CYCLE, FIRST, INK, SECOND, new_axes
+from otcore.plots._canvas import FIRST, INK, SECOND, color_of, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def plot_intervals(solutions: Sequence[Solution], ax: Axes | None = None) -> Axe
     scale = abs(truth) or 1.0
     for row, solution in enumerate(solutions):
         intervals = [*_two_sided(solution)[:, 1:], (solution.lower, solution.upper)]
-        color = CYCLE[row % len(CYCLE)]
+        color = color_of(solution.method)
         pale = min(0.18, 1.0 - 0.55 ** (1.0 / len(intervals)))  # many bars on each other stay paler than the last
         for k, (lower, upper) in enumerate(intervals, start=1):
             left, right = (lower - truth) / scale, (upper - truth) / scale
