@@ -216,7 +216,7 @@ def _root(value: float, order: float, direction: int = 0) -> float:
     if order == 2:
         root = math.sqrt(value)  # correctly rounded: one float outwards
         return math.nextafter(root, direction * math.inf) if direction else root
-    root = value ** (1.0 / order)
+    root = float(value ** (1.0 / order))
     # pow within 2 ulps; and 1 / order is off by u, which the logarithm of the value magnifies.
     slack = (8.0 + 2.0 * abs(math.log(value)) / order) * 2.0**-53
     return root * (1.0 + direction * slack)
