@@ -14,7 +14,7 @@ from otcore.errors import ShapeError
 __all__ = ["Measure"]
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Measure:
     """Masses ``weights`` at ``points``; the mass is kept, not normalised.
 
@@ -49,6 +49,9 @@ class Measure:
         object.__setattr__(self, "points", x)
         object.__setattr__(self, "weights", w)
         object.__setattr__(self, "eps", eps_of(weights))
+
+    def __repr__(self) -> str:
+        return f"<Measure of {self.size} points in dimension {self.dim}, mass {self.mass:.6g}>"
 
     @classmethod
     def from_samples(cls, x: Any) -> Measure:

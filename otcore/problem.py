@@ -15,7 +15,7 @@ from otcore.errors import MassMismatchError, ShapeError
 __all__ = ["Problem", "marginal_matrix"]
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Problem:
     """Minimise ``sum P_ij M_ij`` over ``P >= 0`` with row sums ``a`` and column sums ``b * sum(a) / sum(b)``.
 
@@ -75,6 +75,10 @@ class Problem:
         object.__setattr__(self, "cost", cost)
         object.__setattr__(self, "cost_unit", cost_unit)
         object.__setattr__(self, "mass_unit", mass_unit)
+
+    def __repr__(self) -> str:
+        n, m = self.shape
+        return f"<Problem {n} x {m}, {type(self.cost).__name__}, mass {self.mass:.6g}>"
 
     @property
     def shape(self) -> tuple[int, int]:

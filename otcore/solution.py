@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,7 +53,7 @@ class Snapshot(NamedTuple):
     upper: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Certificate:
     """A feasible plan and feasible potentials: the proof that ``lower <= W <= upper``.
 
@@ -79,6 +79,10 @@ class Certificate:
     g: Potential
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        n, m = self.problem.shape
+        return f"<Certificate {self.lower!r} <= W <= {self.upper!r} for {n} x {m}>"
+
     def verify(self, exact: bool = False) -> Any:
         """Check the whole proof again with code that shares nothing with the code that made it.
 
@@ -97,7 +101,7 @@ class Certificate:
         return verify(self, exact=exact)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """The answer, its certificate, and how it was reached.
 
@@ -121,8 +125,12 @@ class Solution:
     method: str
     rtol: float
     atol: float
-    trace: tuple[Snapshot, ...] = field(repr=False, default=())
-    report: Any = field(repr=False, default=None)
+    trace: tuple[Snapshot, ...] = ()
+    report: Any = None
+
+    def __repr__(self) -> str:
+        how = f"{self.method}, {self.status.name.lower().replace('_', ' ')}"
+        return f"<Solution {self.lower!r} <= value <= {self.upper!r}, relative gap {self.relative_gap:.1e}; {how}>"
 
     @property
     def problem(self) -> Problem:

@@ -27,7 +27,7 @@ class Rounding(NamedTuple):
     left: float  # sum(alpha)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GibbsPlan:
     """``P = x_i K_ij y_j + alpha_i beta_j / left`` with ``K_ij = a_i b_j / B exp((f_i + g_j - M_ij) / epsilon)``.
 
@@ -49,6 +49,10 @@ class GibbsPlan:
     a: Weights
     b: Weights
     ground: Cost
+
+    def __repr__(self) -> str:
+        n, m = self.shape
+        return f"<GibbsPlan {n} x {m}, epsilon {self.epsilon:.6g}>"
 
     @property
     def shape(self) -> tuple[int, int]:

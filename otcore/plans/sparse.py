@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["SparsePlan"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SparsePlan:
     """Mass ``mass[k] + mass_low[k]`` goes from row ``i[k]`` to column ``j[k]``.
 
@@ -47,6 +47,10 @@ class SparsePlan:
         object.__setattr__(self, "mass", np.ascontiguousarray(self.mass, dtype=np.float64))
         low = np.zeros_like(self.mass) if self.mass_low is None else self.mass_low
         object.__setattr__(self, "mass_low", np.ascontiguousarray(low, dtype=np.float64))
+
+    def __repr__(self) -> str:
+        n, m = self.shape
+        return f"<SparsePlan {n} x {m}, {self.nnz} entries, mass {self.mass.sum():.6g}>"
 
     @classmethod
     def from_dense(cls, matrix: Any) -> SparsePlan:
