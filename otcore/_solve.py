@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from otcore._gate import as_array
+from otcore._types import Indices
 from otcore.certify.certifier import Certifier
 from otcore.certify.completion import complete
-from otcore.errors import InfeasibleError, InvalidProblemError, NotCertifiedError
+from otcore.errors import InfeasibleError, InvalidProblemError, NotCertifiedError, ShapeError
 from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.reductions import Reduction, reduce
@@ -69,16 +71,18 @@ class _Loop:
 
     def drive(self, solver: Solver, start: Candidate | Solution | None) -> Status:
         corner = _feasible_plan(self.problem)
-        reduction = reduce(self.problem, cancel=solver.reduces)
+        reduction = reduce(self.problem, cancel=solver.reduces, cap=getattr(solver, "caps", True))
         if self.atol is None:  # what rounding alone can leave
             self.atol = 16 * 2.0**-52 * reduction.rounding_scale
         self.certifier.offer_zero()
         self.offer(Candidate(_trivial_plan(reduction) if corner is None else corner))
+        if corner is not None and not self.certifier.upper < np.inf:
+            raise InfeasibleError("M forbids too many arcs: allow more of them (replace inf) or move the masses")
         self.started = True
         if reduction.problem is None or self.budget.expired():
             return self.finish()
         if start is not None:
-            start = Candidate(start.plan, (start.f, start.g)) if isinstance(start, Solution) else start
+            start = _as_candidate(start, self.problem.shape)
             self.offer(start)
         for candidate in solver.candidates(reduction.problem, reduction.restrict_start(start), self.budget):
             lifted = reduction.lift(candidate)
@@ -172,6 +176,27 @@ def _feasible_plan(problem: Problem) -> SparsePlan | None:
             f"columns {_some(columns[answer.cols])}, which hold less; allow more arcs (replace inf) or move the masses"
         )
     return SparsePlan(rows[answer.basis.i], columns[answer.basis.j], answer.flow, problem.shape)
+
+
+def _as_candidate(start: Candidate | Solution, shape: tuple[int, int]) -> Candidate:
+    """The user's start, of the right kind and shape: kernels do not look."""
+    if isinstance(start, Solution):
+        start = Candidate(start.plan, (start.f, start.g))
+    if not isinstance(start, Candidate):
+        raise InvalidProblemError(f"start is a {type(start).__name__}; expected a Solution or a Candidate")
+    f, g = (None, None) if start.potentials is None else (as_array(h, "start.potentials") for h in start.potentials)
+    if f is not None and g is not None and (f.shape, g.shape) != ((shape[0],), (shape[1],)):
+        raise ShapeError(f"start.potentials have shapes {f.shape} and {g.shape}; expected one number per weight")
+    plan = start.plan
+    if plan is not None and plan.shape != shape:
+        raise ShapeError(f"start.plan has shape {plan.shape}; expected {shape}")
+    if isinstance(plan, SparsePlan) and not (_within(plan.i, shape[0]) and _within(plan.j, shape[1])):
+        raise ShapeError(f"start.plan has rows or columns out of range; expected indices of a plan of shape {shape}")
+    return Candidate(plan, None if f is None or g is None else (f, g))
+
+
+def _within(indices: Indices, size: int) -> bool:
+    return bool(((indices >= 0) & (indices < size)).all())
 
 
 def _some(indices: np.ndarray) -> str:

@@ -84,7 +84,9 @@ class Measure:
         if not (step > 0).all():
             raise ShapeError(f"spacing is {spacing}; expected positive lengths")
         index = np.indices(masses.shape).reshape(masses.ndim, -1).T
-        return cls(start + step * index, masses.reshape(-1))
+        measure = cls(start + step * index, masses.reshape(-1))
+        object.__setattr__(measure, "eps", eps_of(histogram))
+        return measure
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from otcore._gate import as_weights, eps_of
 from otcore._types import ArrayLike, Weights
 from otcore.costs import Cost
-from otcore.errors import MassMismatchError, ShapeError
+from otcore.errors import MassMismatchError, NonFiniteError, ShapeError
 
 __all__ = ["Problem", "marginal_matrix"]
 
@@ -70,6 +70,7 @@ class Problem:
                 f"expected a cost of shape {(p.size, q.size)}{hint}"
             )
         _check_mass(p, q, max(eps, eps_of(a), eps_of(b)))
+        _check_range(p, q, cost)
         object.__setattr__(self, "a", p)
         object.__setattr__(self, "b", q)
         object.__setattr__(self, "cost", cost)
@@ -101,6 +102,15 @@ def _check_mass(a: Weights, b: Weights, eps: float) -> None:
             f"a sums to {A * largest:.6g} and b to {B * largest:.6g} (relative difference {difference:.1e}, "
             f"allowed {tolerance:.1e}); normalise them first, for example a / a.sum(), "
             "or use Measure(...).normalized()"
+        )
+
+
+def _check_range(a: Weights, b: Weights, cost: Cost) -> None:
+    largest, mass = max(map(abs, cost.bounds())), max(float(a.sum()), float(b.sum()))
+    if not 8.0 * largest * max(mass, 1.0) < np.inf:  # differences of costs, times the mass, and their sums
+        raise NonFiniteError(
+            f"M has entries up to {largest:.3g} for a mass of {mass:.3g}: the value may leave the range of floats; "
+            "divide the costs or the weights by a common factor first, and write inf where an arc is forbidden"
         )
 
 

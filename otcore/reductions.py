@@ -90,7 +90,7 @@ class Reduction:
         return Candidate(potentials=(f[self.i] * unit, g[self.j] * unit))
 
 
-def reduce(problem: Problem, *, cancel: bool = True) -> Reduction:
+def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduction:
     """Prune, cancel, cap and scale.
 
     Parameters
@@ -98,6 +98,8 @@ def reduce(problem: Problem, *, cancel: bool = True) -> Reduction:
     cancel : bool
         Cancel common mass where the cost is a metric: right for the transport cost, wrong for a
         regularised one.
+    cap : bool
+        Lower costs that no optimal plan uses; a regularised plan uses all of them.
     """
     a = problem.a.copy()
     b = problem.b * (problem.a.sum() / problem.b.sum())  # the mismatch of the sums, spread proportionally
@@ -114,7 +116,7 @@ def reduce(problem: Problem, *, cancel: bool = True) -> Reduction:
     pruned = rows.size < problem.shape[0] or columns.size < problem.shape[1]
     cost = problem.cost.restrict(rows, columns) if pruned else problem.cost
     rounding_scale = problem.cost.rounding_scale(problem.a, problem.b)
-    if isinstance(cost, DenseCost):
+    if cap and isinstance(cost, DenseCost):
         capped = _capped(cost, a, b)
         if capped is not cost:  # a cost of 1e32 that no plan uses must not blow up the tolerance
             cost, rounding_scale = capped, min(rounding_scale, capped.rounding_scale(a, b))
@@ -147,7 +149,10 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     finite = "finite" in cost.traits
     # Every row and every column needs one arc: the threshold is at least the largest of their minima.
     least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo
-    if finite and top - lo <= WIDE * least:
+    # Where no finite cost is far above any other none can drown.  Then the tolerance stays that of the whole matrix,
+    # which masses below the rounding of the engines need.
+    homogeneous = top - lo <= WIDE * max(least, float(M.min(where=M > lo, initial=np.inf)) - lo)
+    if finite and homogeneous:
         return cost
     from otcore.engines.feasible import transportable
 
@@ -156,7 +161,7 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
 
     if finite and not carries(lo + (top - lo) / WIDE):
         return cost
-    below, enough = max(least, (top - lo) * 2.0**-200), top - lo
+    below, enough = top - lo if homogeneous else max(least, (top - lo) * 2.0**-200), top - lo
     while enough > COARSE * below:
         middle = float(np.sqrt(below) * np.sqrt(enough))
         if carries(lo + middle):

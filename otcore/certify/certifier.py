@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +18,7 @@ from otcore.solution import Candidate, Certificate
 __all__ = ["Certifier"]
 
 COMFORT = 300  # costs between 2^-300 and 2^300 are certified as they are; others times a power of two
+HOPELESS = 2.0**900  # potentials beyond it, or nan, say nothing about such costs, and their sums may overflow
 
 
 class Certifier:
@@ -39,7 +41,7 @@ class Certifier:
         self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])
         a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
         self._scaled = Problem(a, b, problem.cost.scaled(self._cost_exponent), eps=1e-2)  # masses were checked before
-        self._masses = FixedMasses.of(self._scaled.a, self._scaled.b)
+        self._masses = FixedMasses.of(problem.a, problem.b, self._mass_exponent)
         self._best_lower: tuple[float, Potential, Potential] | None = None
         self._best_upper: UpperBound | None = None
 
@@ -51,7 +53,8 @@ class Certifier:
             f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
             self._offer_potentials(f, g)
         if isinstance(candidate.plan, SparsePlan):
-            self._offer_upper(bound_sparse(self._scaled, self._masses, candidate.plan))
+            scaled = replace(candidate.plan, mass=np.ldexp(candidate.plan.mass, self._mass_exponent), mass_low=None)
+            self._offer_upper(bound_sparse(self._scaled, self._masses, scaled))
         elif isinstance(candidate.plan, GibbsPlan):
             plan = _moved(candidate.plan, self._scaled, self._cost_exponent)
             self._offer_upper(bound_gibbs(self._scaled, plan))
@@ -76,7 +79,7 @@ class Certifier:
             self._keep_lower(*pair)
 
     def _offer_potentials(self, f: Potential, g: Potential) -> None:
-        if not (np.isfinite(f).all() and np.isfinite(g).all()):
+        if not ((np.abs(f) < HOPELESS).all() and (np.abs(g) < HOPELESS).all()):
             return
         centre = float(np.median(f))  # keeps the two sums from cancelling each other
         self._keep_lower(*self._scaled.cost.lift(f - centre, g + centre))
@@ -89,6 +92,8 @@ class Certifier:
         ratio = sum(map(Fraction, self._masses.ratio))
         worst = edge(second, -1)
         price = edge(first, -1) + ratio * worst - abs(ratio * worst) * Fraction(self._masses.ratio_error)
+        if self._masses.lost:  # by every weight; twice, for B / A and for the rounding of this sum
+            price -= 2 * Fraction(self._masses.lost) * Fraction(float(np.abs(f).sum() + np.abs(g).sum()))
         lower = round_outward(price, -1)
         if self._best_lower is None or lower >= self._best_lower[0]:  # of equals the method's own, not the trivial
             self._best_lower = (lower, f, g)
@@ -102,7 +107,9 @@ class Certifier:
 
     @property
     def lower(self) -> float:
-        return -np.inf if self._best_lower is None else self._unscale(self._best_lower[0], -1)
+        lower = -np.inf if self._best_lower is None else self._unscale(self._best_lower[0], -1)
+        # Of a pattern that is feasible only up to rounding the given weights have no plan at all.
+        return min(lower, self.upper) if self._best_upper is not None and self._best_upper.perturbed else lower
 
     @property
     def upper(self) -> float:

@@ -13,6 +13,8 @@ __all__ = ["BITS", "FixedMasses"]
 
 BITS = 104  # one unit is 2^-104: two limbs of 52 bits
 LIMB = 1 << 52
+SMALLEST = 2.0**-1074
+COARSEST = 1074 - BITS  # weights scaled up by more cannot be given back in multiples of 2^-104
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,8 @@ class FixedMasses:
         Upper bound of the mass that the rows (equally the columns) still lack, usually exactly 0.
     ratio : (float, float)
         A / B as an unrounded pair, ``ratio_error`` its relative error bound.
+    lost : float
+        What a weight may have lost to underflow when it was scaled; 0 unless they span 1000 binary orders.
     """
 
     hi: Indices
@@ -33,16 +37,21 @@ class FixedMasses:
     left: float
     ratio: tuple[float, float]
     ratio_error: float
+    lost: float
 
     @classmethod
-    def of(cls, a: Weights, b: Weights) -> FixedMasses:
-        """From weights whose sums are below one (a power of two takes them there)."""
+    def of(cls, a: Weights, b: Weights, exponent: int = 0) -> FixedMasses:
+        """From weights whose sums times ``2 ** exponent`` are below one."""
         from otcore._kernels import tree
 
         n, m = a.size, b.size
         hi, lo = np.empty(n + m, np.int64), np.empty(n + m, np.int64)
+        given = a, b
+        a, b = (np.ldexp(w, exponent) for w in given)
+        scaled_back = (np.ldexp(w, -exponent) for w in (a, b))
+        lost = 0.0 if all(map(np.array_equal, scaled_back, given)) else SMALLEST
         exact = tree.to_fixed(a, hi[:n], lo[:n])
-        exact = tree.to_fixed(b, hi[n:], lo[n:]) and exact
+        exact = tree.to_fixed(b, hi[n:], lo[n:]) and exact and not lost
         A, B = _total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])
         cut = 0 if exact else n + m  # units that flooring may have taken from the sums
         ratio = Fraction(A, B)
@@ -50,6 +59,7 @@ class FixedMasses:
         tail = float(ratio - Fraction(head))
         if A != B or not exact:
             tree.to_fixed_scaled(b, head, tail, cut, hi[n:], lo[n:])
+            _coarsen(hi[n:], lo[n:], exponent - COARSEST)
         moved = [_total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])]
         # Both sides must carry the same mass: the larger one gives up the few units of difference.
         surplus = moved[0] - moved[1]
@@ -57,7 +67,7 @@ class FixedMasses:
         _take(hi[side], lo[side], abs(surplus))
         left = A + cut - min(moved)
         error = 2.0**-105 + 8.0 * cut * 2.0**-BITS if (A != B or not exact) else 0.0
-        return cls(hi, lo, float(left) * 2.0**-BITS, (head, tail), error)
+        return cls(hi, lo, float(left) * 2.0**-BITS, (head, tail), error, lost)
 
 
 def _total(hi: Indices, lo: Indices) -> int:
@@ -65,6 +75,13 @@ def _total(hi: Indices, lo: Indices) -> int:
 
     high, low = tree.total(hi, lo)
     return int(high) * LIMB + int(low)
+
+
+def _coarsen(hi: Indices, lo: Indices, bits: int) -> None:
+    """Round down to multiples of ``2 ** bits`` units, the smallest double in the weights' own unit."""
+    if bits > 0:
+        lo &= -(1 << min(bits, 52))
+        hi &= -(1 << max(bits - 52, 0))
 
 
 def _take(hi: Indices, lo: Indices, units: int) -> None:

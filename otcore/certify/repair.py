@@ -68,13 +68,13 @@ class _Flows:
 
 def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
     """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative."""
-    flows = _tree_flows(problem, masses, plan)
+    flows: _Flows | None = _tree_flows(problem, masses, plan)
     if flows is not None and flows.negative:
-        flows = _cancel_on_cycles(flows, problem.cost) or _reroute(flows, problem, masses)
+        flows = _cancel_on_cycles(flows, problem.cost) or _reroute(problem, masses)
     return None if flows is None else _price(flows, problem, masses)
 
 
-def _reroute(flows: _Flows, problem: Problem, masses: FixedMasses) -> _Flows | None:
+def _reroute(problem: Problem, masses: FixedMasses) -> _Flows | None:
     """The exact engine takes over a tree whose negative flows are not small: it pivots to a feasible one."""
     from otcore.engines import exact
 
@@ -83,16 +83,18 @@ def _reroute(flows: _Flows, problem: Problem, masses: FixedMasses) -> _Flows | N
     cost = problem.cost.restrict(rows, columns)
     *_, state = deque(exact.solve(cost, a[rows], b[columns], deadline=time.monotonic() + PATIENCE), maxlen=1)
     plan = SparsePlan(rows[state.basis.i], columns[state.basis.j], state.flow, problem.shape)
-    flows_ = _tree_flows(problem, masses, plan)
-    return _cancel_on_cycles(flows_, problem.cost) if flows_ is not None and flows_.negative else flows_
+    flows = _tree_flows(problem, masses, plan)
+    return _cancel_on_cycles(flows, problem.cost) if flows.negative else flows
 
 
-def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flows | None:
+def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flows:
+    """Flows that meet the node masses exactly; where finite arcs do not connect the nodes, some on forbidden ones."""
     from otcore._kernels import tree
 
     n, m = problem.shape
     usable = (plan.mass >= 0) & np.isfinite(problem.cost.at(plan.i, plan.j))
-    i, j, mass = plan.i[usable], plan.j[usable], plan.mass[usable]
+    i, j = plan.i[usable], plan.j[usable]
+    mass = np.minimum(plan.mass[usable], 1.0)  # more than there is
     chosen = np.empty(i.size, dtype=bool)
     arcs = tree.spanning_forest(n, m, i, j, np.arange(i.size), chosen)
     hi, lo = masses.hi.copy(), masses.lo.copy()
@@ -107,8 +109,6 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
         from otcore.engines.exact import tree_from_support
 
         basis = tree_from_support(n, m, i, j, mass[chosen], problem.cost)
-        if not np.isfinite(problem.cost.at(basis.i, basis.j)).all():
-            return None
         flows = _solve_on_tree(basis.i, basis.j, *start, n)
     if not rest.i.size:
         return flows
@@ -146,21 +146,22 @@ def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
     partners the cheapest is taken, at the exact extra cost d (M_i'j' + M_ij - M_i'j - M_ij').  For a metric
     that is at most 2 d M_ij.  In a tree this is a dual pivot: the support stays a tree.
     """
+    dear = cost.bounds()[1] + 8 * (cost.bounds()[1] - cost.bounds()[0])  # forbidden arcs are left before all others
     bad = np.flatnonzero(flows.hi < 0)
     room = np.zeros(bad.size, np.int64)  # one new arc each
     arcs = _Flows(*(np.append(part, room) for part in (flows.i, flows.j, flows.hi, flows.lo)))
     at_row, at_column = _Incidence(flows.i, cost.shape[0]), _Incidence(flows.j, cost.shape[1])
     for count, k in enumerate(sorted(bad.tolist(), key=arcs.units)):
         i, j, d = int(arcs.i[k]), int(arcs.j[k]), -arcs.units(k)
-        columns = _heaviest(arcs, at_row.arcs(i), d)
-        rows = _heaviest(arcs, at_column.arcs(j), d)
+        columns, rows = at_row.arcs(i), at_column.arcs(j)
+        columns = _heaviest(arcs, columns[arcs.j[columns] != j], d)
+        rows = _heaviest(arcs, rows[arcs.i[rows] != i], d)
         if not rows.size or not columns.size:
             return None
         r, c = (v.ravel() for v in np.meshgrid(arcs.i[rows], arcs.j[columns], indexing="ij"))
-        extra = cost.at(r, c) - cost.at(r, np.full_like(c, j)) - cost.at(np.full_like(r, i), c)
-        best = int(np.argmin(extra))
-        if not np.isfinite(extra[best]):
-            return None
+        ways = cost.at(r, c), cost.at(r, np.full_like(c, j)), cost.at(np.full_like(r, i), c)
+        added, in_column, in_row = (np.where(np.isposinf(price), dear, price) for price in ways)
+        best = int(np.argmin(added - in_column - in_row))
         row, column = divmod(best, columns.size)
         new = flows.i.size + count
         arcs.i[new], arcs.j[new] = r[best], c[best]
@@ -195,33 +196,46 @@ def _heaviest(arcs: _Flows, among: Indices, d: int) -> Indices:
     return heavy[[arcs.units(k) >= d for k in heavy.tolist()]]
 
 
-def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound:
-    """``sum x M_hi`` rounded up once, and the price of the few units of mass that fixed point left over."""
+def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound | None:
+    """``sum x M_hi`` rounded up once, and the price of the few units of mass that fixed point left over.
+
+    What rounding of the weights left for forbidden arcs to carry is given up; None where it is more than that.
+    """
     from otcore._kernels.sums import dot2
 
     plan = flows.plan(problem.shape)
     cost = problem.cost
     upper = cost.at_upper(plan.i, plan.j)
+    allowed = np.isfinite(upper)
+    given_up = float(plan.mass[~allowed].sum())
+    if given_up:
+        i, j, mass, low = (part[allowed] for part in (plan.i, plan.j, plan.mass, plan.mass_low))
+        plan, upper = SparsePlan(i, j, mass, plan.shape, low), upper[allowed]
     paid = edge(dot2(plan.mass, upper), 1) + edge(dot2(plan.mass_low, upper), 1)
-    fill = _price_of_rest(flows, plan, upper, cost, masses) if masses.left > 0 else Fraction(0)
-    if fill is None:
-        return UpperBound(round_outward(paid, 1), plan, perturbed=masses.left)
-    return UpperBound(round_outward(paid + fill, 1), plan)
+    fill = _price_of_rest(plan, upper, cost, masses) if masses.left > 0 else Fraction(0)
+    if fill is not None and not given_up:
+        return UpperBound(round_outward(paid + fill, 1), plan)
+    perturbed = given_up + masses.left
+    within_rounding = perturbed <= sum(problem.shape) * 2.0**-52 * problem.mass
+    return UpperBound(round_outward(paid, 1), plan, perturbed) if within_rounding else None
 
 
-def _price_of_rest(flows: _Flows, plan: SparsePlan, upper: Array, cost: Cost, masses: FixedMasses) -> Fraction | None:
+def _price_of_rest(plan: SparsePlan, upper: Array, cost: Cost, masses: FixedMasses) -> Fraction | None:
     """What moving the few units that fixed point left over can cost at most; None if they cannot be moved.
 
-    Either rank-one, at no more than the dearest cost each; or along the tree, where every flow changes by at
-    most ``left`` and stays nonnegative.
+    Either rank-one, at no more than the dearest cost each; or along a spanning tree of the plan, where every
+    flow changes by at most ``left`` and stays nonnegative.
     """
+    from otcore._kernels import tree
+
     left = Fraction(masses.left)
     ways: list[Fraction] = []
     if "finite" in cost.traits:
         ways.append(left * max(Fraction(cost.bounds()[1]), Fraction(0)))
-    spans = plan.nnz == flows.i.size == masses.hi.size - 1
-    if spans and plan.mass.min() >= 2 * masses.left:
-        ways.append(left * Fraction(math.fsum(np.abs(upper))) * (1 + Fraction(2) ** -52))  # fsum rounds once
+    links, chosen = masses.hi.size - 1, np.empty(plan.nnz, dtype=bool)
+    spans = plan.nnz >= links == tree.spanning_forest(*plan.shape, plan.i, plan.j, np.arange(plan.nnz), chosen)
+    if spans and plan.mass[chosen].min() >= 2 * masses.left:
+        ways.append(left * Fraction(math.fsum(np.abs(upper[chosen]))) * (1 + Fraction(2) ** -52))  # fsum rounds once
     return min(ways, default=None)
 
 

@@ -34,7 +34,8 @@ class DenseCost(Cost):
         self._finish()
 
     def _finish(self) -> None:
-        finite = np.isfinite(self.M.sum()) or not np.isposinf(self.M).any()
+        with np.errstate(over="ignore"):  # the sum is finite only if all entries are: one fast pass
+            finite = np.isfinite(self.M.sum()) or not np.isposinf(self.M).any()
         self.traits = self.traits_when(finite)
 
     @staticmethod
@@ -143,15 +144,18 @@ class MatrixMetricCost(DenseCost):
         cut = np.ix_(i, j)
         nodes = (self.nodes[0][i], self.nodes[1][j])
         M = np.ascontiguousarray(self.M[cut])
-        base = M if self.exponent == 1 else np.ascontiguousarray(self.base[cut])
+        base = M if self.base is self.M else np.ascontiguousarray(self.base[cut])
         return self._like(M, base, nodes, self.enclosure)
 
     def scaled(self, exponent: int) -> DenseCost:
         scaled = super().scaled(exponent)
         if scaled is self:
             return self
-        # Above order 1 the scaled cost is no longer an exact power of a stored base; only M is used from here on.
-        return self._like(scaled.M, scaled.M if self.exponent == 1 else self.base, self.nodes, scaled.enclosure)
+        # The scaled cost is no longer an exact power of the stored base: of that only the zeros are used from here on.
+        return self._like(scaled.M, self.base, self.nodes, scaled.enclosure)
+
+    def at_upper(self, i: Indices, j: Indices) -> Array:
+        return np.where(self.base[i, j] == 0, 0.0, super().at_upper(i, j))  # 0 ** p is 0, whatever underflows
 
     def common(self) -> tuple[Indices, Indices]:
         _, i, j = np.intersect1d(*self.nodes, assume_unique=True, return_indices=True)

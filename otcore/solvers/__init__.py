@@ -66,7 +66,7 @@ def method_named(method: str | Solver) -> tuple[str, Solver]:
         for name, solver in _solvers().items():
             if isinstance(method, solver):
                 return name, method
-        if hasattr(method, "candidates"):
+        if hasattr(method, "candidates") and not isinstance(method, type):
             return type(method).__name__, method
         raise UnknownMethodError(f"method is {method!r}; expected a name or an instance such as Sinkhorn(epsilon=0.1)")
     solvers = _solvers()

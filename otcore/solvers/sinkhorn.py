@@ -21,6 +21,7 @@ LEVELS = 10  # of the ladder: 0.25^10 is a millionth of the mean cost, below the
 FIRST_LOOK = 8  # iterations before a level's first candidate; then after twice as many each time
 SHARE = 0.05  # marginal error x mean cost that a level tolerates, as a share of its epsilon
 PATIENCE = 2000  # iterations a level of the ladder may take
+LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SinkhornReport:
     ----------
     epsilon : float, in units of the cost
     value : float or None
-        Regularised cost of the feasible plan, an upper bound; with a fixed epsilon only.
+        Regularised cost of the feasible plan, an upper bound; with a fixed epsilon only, and where no arc is forbidden.
     dual : float or None
         Regularised dual value, a lower bound (both in floating point).
     marginal_error : float
@@ -83,6 +84,11 @@ class Sinkhorn:
         if not 0 < self.ladder < 1:
             raise UnsupportedProblemError(f"ladder is {self.ladder}; expected a ratio between 0 and 1")
 
+    @property
+    def caps(self) -> bool:
+        """A fixed epsilon is asked for the costs as they are: a large one would use arcs of a lowered cost."""
+        return self.epsilon is None
+
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """Potentials and their Gibbs plan, now and then within a level and at the end of each."""
         m = problem.shape[1]
@@ -111,6 +117,12 @@ class Sinkhorn:
     def _fixed(self, problem: Problem, g: np.ndarray, budget: Budget) -> Iterator[Candidate]:
         assert self.epsilon is not None
         epsilon = self.epsilon / problem.cost_unit
+        top = max(map(abs, problem.cost.bounds()))
+        if not top < epsilon * LARGEST_EXPONENT:
+            raise UnsupportedProblemError(
+                f"epsilon is {self.epsilon}, too small beside costs of {top * problem.cost_unit:.3g} to be resolved; "
+                "take a larger one or an exact method"
+            )
         for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
             if iterate.error <= self.tol or iterate.iterations >= self.max_iter or budget.expired():
                 break
@@ -121,6 +133,8 @@ def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool 
     plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
     unit = problem.cost_unit * problem.mass_unit
     value = unit * regularised_cost(plan) if values else None
+    if value == np.inf:  # the plan could be rounded onto its marginals only across a forbidden arc
+        value = None
     dual = unit * float(problem.a @ iterate.f + problem.b @ iterate.g) if values else None
     report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.iterations)
     return Candidate(plan, (iterate.f, iterate.g), report)
