@@ -145,7 +145,8 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     ``c - lo > min(n, m) (T - lo)``: no optimal plan uses c, and twice that bound still is out of reach.
     """
     M = cost.M
-    lo, top = float(M.min()), cost.bounds()[1]
+    top = cost.bounds()[1]
+    lo = min(float(M.min()), top)  # 0 where dust is left between blocks with no finite arc at all
     finite = "finite" in cost.traits
     # Every row and every column needs one arc: the threshold is at least the largest of their minima.
     least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo

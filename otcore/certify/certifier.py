@@ -53,7 +53,7 @@ class Certifier:
             f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
             self._offer_potentials(f, g)
         if isinstance(candidate.plan, SparsePlan):
-            scaled = replace(candidate.plan, mass=np.ldexp(candidate.plan.mass, self._mass_exponent), mass_low=None)
+            scaled = replace(candidate.plan, mass=np.ldexp(candidate.plan.mass, self._mass_exponent))
             self._offer_upper(bound_sparse(self._scaled, self._masses, scaled))
         elif isinstance(candidate.plan, GibbsPlan):
             plan = _moved(candidate.plan, self._scaled, self._cost_exponent)

@@ -199,44 +199,60 @@ def _heaviest(arcs: _Flows, among: Indices, d: int) -> Indices:
 def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound | None:
     """``sum x M_hi`` rounded up once, and the price of the few units of mass that fixed point left over.
 
-    What rounding of the weights left for forbidden arcs to carry is given up; None where it is more than that.
+    If that rest can go nowhere, the bound is for weights without it; None where it is more than rounding explains.
     """
     from otcore._kernels.sums import dot2
 
-    plan = flows.plan(problem.shape)
-    cost = problem.cost
-    upper = cost.at_upper(plan.i, plan.j)
-    allowed = np.isfinite(upper)
-    given_up = float(plan.mass[~allowed].sum())
-    if given_up:
-        i, j, mass, low = (part[allowed] for part in (plan.i, plan.j, plan.mass, plan.mass_low))
-        plan, upper = SparsePlan(i, j, mass, plan.shape, low), upper[allowed]
+    plan, left = flows.plan(problem.shape), masses.left
+    upper = problem.cost.at_upper(plan.i, plan.j)
+    kept = (plan.mass >= 2 * left) & np.isfinite(upper)  # fewer units may be rounding: they go with the rest
+    if not kept.all():
+        left = math.fsum([left, *plan.mass[~kept].tolist()]) * (1 + 2.0**-50)
+        mass, low = plan.mass[kept], plan.mass_low[kept]
+        plan, upper = SparsePlan(plan.i[kept], plan.j[kept], mass, plan.shape, low), upper[kept]
     paid = edge(dot2(plan.mass, upper), 1) + edge(dot2(plan.mass_low, upper), 1)
-    fill = _price_of_rest(plan, upper, cost, masses) if masses.left > 0 else Fraction(0)
-    if fill is not None and not given_up:
+    fill = _price_of_rest(left, problem, masses, plan, upper, paid) if left > 0 else Fraction(0)
+    if fill is not None:
         return UpperBound(round_outward(paid + fill, 1), plan)
-    perturbed = given_up + masses.left
-    within_rounding = perturbed <= sum(problem.shape) * 2.0**-52 * problem.mass
-    return UpperBound(round_outward(paid, 1), plan, perturbed) if within_rounding else None
+    within_rounding = left <= sum(problem.shape) * 2.0**-52 * problem.mass
+    return UpperBound(round_outward(paid, 1), plan, perturbed=left) if within_rounding else None
 
 
-def _price_of_rest(plan: SparsePlan, upper: Array, cost: Cost, masses: FixedMasses) -> Fraction | None:
-    """What moving the few units that fixed point left over can cost at most; None if they cannot be moved.
+def _price_of_rest(
+    left: float, problem: Problem, masses: FixedMasses, plan: SparsePlan, upper: Array, paid: Fraction
+) -> Fraction | None:
+    """What moving the mass ``left`` can cost at most; None if nothing bounds it.
 
-    Either rank-one, at no more than the dearest cost each; or along a spanning tree of the plan, where every
-    flow changes by at most ``left`` and stays nonnegative.
+    Either rank-one, at no more than the dearest cost; or along entries of the plan, all of which carry more
+    than that and so stay nonnegative, provided that every part they connect balances.
     """
-    from otcore._kernels import tree
-
-    left = Fraction(masses.left)
-    ways: list[Fraction] = []
-    if "finite" in cost.traits:
-        ways.append(left * max(Fraction(cost.bounds()[1]), Fraction(0)))
-    links, chosen = masses.hi.size - 1, np.empty(plan.nnz, dtype=bool)
-    spans = plan.nnz >= links == tree.spanning_forest(*plan.shape, plan.i, plan.j, np.arange(plan.nnz), chosen)
-    if spans and plan.mass[chosen].min() >= 2 * masses.left:
-        ways.append(left * Fraction(math.fsum(np.abs(upper[chosen]))) * (1 + Fraction(2) ** -52))  # fsum rounds once
+    dearest = max(Fraction(problem.cost.bounds()[1]), Fraction(0))
+    ways = [Fraction(left) * dearest] if "finite" in problem.cost.traits else []
+    if ways and ways[0] <= abs(paid) * Fraction(2) ** -53:
+        return ways[0]
+    firm = not masses.lost and plan.nnz > 0 and plan.mass.min() >= 2 * left
+    if firm and _parts_balance(problem, plan.i, plan.j):
+        along = math.fsum(np.abs(upper)) * (1 + 2.0**-52)  # fsum rounds once
+        ways.append(Fraction(left) * Fraction(along))
     return min(ways, default=None)
+
+
+def _parts_balance(problem: Problem, i: Indices, j: Indices) -> bool:
+    """Whether ``sum a = (A / B) sum b`` holds exactly in every part that the arcs (i, j) connect."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, m = problem.shape
+    graph = coo_array((np.ones(i.size), (i, n + j)), shape=(n + m, n + m))
+    count, part = connected_components(graph, directed=False)
+    a, b = [0] * count, [0] * count
+    for sums, weights, parts in ((a, problem.a, part[:n]), (b, problem.b, part[n:])):
+        fraction, power = np.frexp(weights)
+        mantissa, shift = np.ldexp(fraction, 53).astype(np.int64), power + 1074  # integers, all over one power of two
+        for units, places, k in zip(mantissa.tolist(), shift.tolist(), parts.tolist(), strict=True):
+            sums[k] += units << places
+    A, B = sum(a), sum(b)
+    return all(x * B == y * A for x, y in zip(a, b, strict=True))
 
 
 def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:

@@ -62,7 +62,10 @@ def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:
     """Mean cost above the least: the epsilon at which every arc still matters; one where all costs are equal."""
     lo, hi = cost.bounds()
     mean = cost.bilinear(a / a.sum(), b / b.sum())
-    return (mean - lo if np.isfinite(mean) else hi - lo) or abs(hi) or 1.0
+    spread = mean - lo if np.isfinite(mean) else hi - lo
+    if spread <= 2.0**-52 * abs(hi):  # all costs are equal
+        return abs(hi) if abs(hi) > np.finfo(float).tiny else 1.0
+    return spread
 
 
 def _relaxation(omega: float, error: float, previous: float, best: float, count: int) -> float:

@@ -1,0 +1,284 @@
+"""Any plan, however wrong, becomes a feasible one whose bound is above its exact cost."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+
+from otcore.certify import repair
+from otcore.certify.masses import FixedMasses
+from otcore.certify.repair import bound_gibbs, bound_sparse
+from otcore.costs import CloudCost, DenseCost, MatrixMetricCost
+from otcore.plans import GibbsPlan, SparsePlan
+from otcore.problem import Problem
+
+INF = np.inf
+
+
+def problem(a, b, M):
+    """Weights brought below one, as the certifier does."""
+    return Problem(np.asarray(a) / 4, np.asarray(b) / 4, M if not isinstance(M, np.ndarray) else DenseCost(M))
+
+
+def bound(p, plan):
+    return bound_sparse(p, FixedMasses.of(p.a, p.b), plan)
+
+
+def check(p, plan, M, perturbed=0.0):
+    """The repaired plan is feasible in exact arithmetic, and the bound pays for it and for what it leaves out."""
+    answer = bound(p, plan)
+    assert answer is not None
+    rows, columns = naive.lacking(answer.plan, p.a, p.b)
+    assert min(rows) >= 0
+    assert min(columns) >= 0
+    assert all(h >= 0 and h + low >= 0 for h, low in zip(answer.plan.mass, answer.plan.mass_low, strict=True))
+    assert np.isfinite(M[answer.plan.i, answer.plan.j]).all()
+    left = sum(rows)
+    assert left == sum(columns)
+    assert bool(answer.perturbed) == bool(perturbed)
+    if perturbed:
+        assert left <= Fraction(answer.perturbed) <= Fraction(perturbed) * sum(map(Fraction, p.a.tolist()))
+        assert Fraction(answer.value) >= naive.plan_cost(answer.plan, M)
+    else:
+        assert Fraction(answer.value) >= naive.transport(p.a.tolist(), p.b.tolist(), M.tolist())
+        assert Fraction(answer.value) >= naive.plan_cost(answer.plan, M) + left * Fraction(cheapest(M))
+    return answer
+
+
+def cheapest(M):
+    return float(M[np.isfinite(M)].min())
+
+
+def random_plan(kind, a, b, rng):
+    n, m = a.size, b.size
+    if kind == "independent":
+        return SparsePlan.from_dense(np.outer(a, b) / b.sum())
+    if kind == "noise":
+        return SparsePlan.from_dense(rng.random((n, m)) * (rng.random((n, m)) < 0.5))
+    if kind == "empty":
+        return SparsePlan([], [], [], (n, m))
+    if kind == "one arc":
+        return SparsePlan([0], [m - 1], [1.0], (n, m))
+    if kind == "nan, inf and negative":
+        mass = rng.choice([np.nan, INF, -1.0, 0.0, 1e300, 0.1], n * m)
+        return SparsePlan(*np.divmod(np.arange(n * m), m), mass, (n, m))
+    if kind == "every arc twice":
+        i, j = np.divmod(np.tile(np.arange(n * m), 2), m)
+        return SparsePlan(i, j, rng.random(2 * n * m) / (n * m), (n, m))
+    order = rng.permutation(n * m)[: n + m]  # support without masses
+    return SparsePlan(*np.divmod(order, m), np.zeros(order.size), (n, m))
+
+
+PLANS = ["independent", "noise", "empty", "one arc", "nan, inf and negative", "every arc twice", "support only"]
+
+
+@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize("seed", range(6))
+def test_any_plan_is_mended(kind, seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 7, 2)
+    a, b = rng.random(n), rng.random(m)
+    if seed % 3 == 0:
+        a, b = rng.integers(0, 4, n) + np.eye(n)[0], rng.integers(0, 4, m) + np.eye(m)[0]
+    b = b / b.sum()
+    a = a / a.sum()
+    M = rng.normal(size=(n, m)) * 10.0 ** rng.integers(-3, 3, (n, m))
+    p = problem(a, b, M)
+    check(p, random_plan(kind, p.a, p.b, rng), M)
+
+
+@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_pushed_across_a_forbidden_arc(kind, seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 7))
+    M = np.where(rng.random((n, n)) < 0.5, INF, rng.normal(size=(n, n)))
+    np.fill_diagonal(M, 1.0)
+    a = rng.random(n)
+    p = problem(a / a.sum(), a / a.sum(), M)
+    # The pattern is feasible exactly: it may take the exact engine, but it must be found.
+    check(p, random_plan(kind, p.a, p.b, rng), M)
+
+
+def test_a_plan_with_cycles_keeps_its_cost():
+    """Regression: entries outside the tree were kept in the user's unit of mass instead of the certifier's."""
+    rng = np.random.default_rng(0)
+    a, b, M = rng.random(5), rng.random(4), rng.random((5, 4))
+    p = problem(a / a.sum(), b / b.sum(), M)
+    P = np.outer(p.a, p.b) / p.b.sum()
+    answer = check(p, SparsePlan.from_dense(P), M)
+    assert answer.value == pytest.approx((P * M).sum(), rel=1e-14)
+
+
+def test_the_right_support_is_enough():
+    """Masses of a tree plan are recomputed: only the arcs count."""
+    rng = np.random.default_rng(1)
+    M = rng.random((4, 4))
+    a = rng.random(4)
+    p = problem(a / a.sum(), a / a.sum(), M)
+    for mass in (np.zeros(4), np.ones(4), rng.random(4)):
+        answer = check(p, SparsePlan(np.arange(4), np.arange(4), mass, (4, 4)), M)
+        assert answer.value == pytest.approx(p.a @ np.diag(M), rel=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_sums_an_ulp_apart_cost_an_ulp(seed):
+    """Uniform weights: half of the tree's flows are rounding of the sums, of either sign."""
+    rng = np.random.default_rng(seed)
+    n = 30
+    x = rng.random((n, 2))
+    cost = CloudCost(x, x[rng.permutation(n)] + 1e-3)
+    a, b = np.full(n, 1 / n), np.full(n, 1 / n)
+    b[rng.integers(n)] *= 1 + 2.0**-50
+    p = problem(a, b, cost)
+    M = cost.to_dense()
+    assignment = M.argmin(axis=1)
+    order = rng.permutation(n)
+    if len(set(assignment)) < n:
+        assignment = order
+    answer = bound(p, SparsePlan(np.arange(n), assignment, p.a, (n, n)))
+    rows, columns = naive.lacking(answer.plan, p.a, p.b)
+    assert min(rows) >= 0
+    assert min(columns) >= 0
+    assert answer.value <= float(p.a @ M[np.arange(n), assignment]) + 2.0**-49 * M.max()
+    assert not answer.perturbed
+
+
+def test_a_negative_flow_is_cancelled_on_the_cheapest_four_cycle():
+    """Row 0 lacks what (0, 0) must not take back: the arc is left, and (1, 1) or (2, 1) fills in, whichever is cheaper."""
+    tiny = 2.0**-60
+    M = np.array([[0.0, 1.0], [2.0, 50.0], [2.0, 4.0]])
+    a, b = np.array([0.25 - tiny, 0.5, 0.25 + tiny]), np.array([0.75 + tiny, 0.25 - tiny])
+    b[1], b[0] = 0.25, 0.75
+    p = problem(a, b, M)
+    # On the tree (0,0) (0,1) (1,0) (2,0) the flow on (0,0) is -tiny: column 1 takes more than row 0 has.
+    answer = check(p, SparsePlan([0, 0, 1, 2], [0, 1, 0, 0], np.zeros(4), (3, 2)), M)
+    used = set(zip(answer.plan.i.tolist(), answer.plan.j.tolist(), strict=True))
+    assert (0, 0) not in used
+    assert (2, 1) in used
+    assert (1, 1) not in used
+
+
+def test_parallel_entries_do_not_pay_twice_for_one_cycle():
+    """Regression: a second entry on the very arc to be mended could be taken for both partners."""
+    M = np.array([[0.0, 1.0], [1.0, 0.0]])
+    p = problem([0.5, 0.5], [0.5, 0.5], M)
+    plan = SparsePlan([0, 0, 0, 1, 1], [0, 0, 1, 0, 1], [0.125, 0.1, 0.05, 0.03, 0.07], (2, 2))
+    check(p, plan, M)
+
+
+def test_a_bad_tree_is_given_to_the_exact_engine(monkeypatch):
+    """A tree whose flows are not small negatives: 4-cycles find no partner."""
+    calls = []
+    genuine = repair._reroute
+    monkeypatch.setattr(repair, "_reroute", lambda *args: calls.append(1) or genuine(*args))
+    M = np.arange(16.0).reshape(4, 4) % 5
+    a, b = np.array([0.01, 0.01, 0.01, 0.97]), np.array([0.97, 0.01, 0.01, 0.01])
+    p = problem(a, b, M)
+    star = SparsePlan([0, 0, 0, 0, 1, 2, 3], [0, 1, 2, 3, 0, 0, 1], np.zeros(7), (4, 4))
+    check(p, star, M)
+    assert calls
+
+
+# -- forbidden arcs and rounding -----------------------------------------------------------------------------
+
+
+def test_blocks_whose_sums_differ_by_an_ulp_are_certified_for_perturbed_weights():
+    """Regression: no bound at all was found, and the solve ended in an AssertionError."""
+    M = np.array([[1.0, INF], [INF, 2.0]])
+    p = problem([0.5, 0.5], [np.nextafter(0.5, 1), np.nextafter(0.5, 0)], M)
+    for plan in (SparsePlan([0, 1], [0, 1], [0.1, 0.1], (2, 2)), SparsePlan([], [], [], (2, 2))):
+        answer = check(p, plan, M, perturbed=4 * 2.0**-52)
+        assert answer.value == pytest.approx(0.375, rel=1e-15)
+
+
+def test_a_pattern_that_lacks_more_than_rounding_has_no_bound():
+    from otcore.errors import InfeasibleError
+
+    M = np.array([[1.0, INF], [INF, 2.0]])
+    p = problem([0.5, 0.5], [0.5 + 2.0**-40, 0.5 - 2.0**-40], M)
+    diagonal = SparsePlan([0, 1], [0, 1], [0.1, 0.1], (2, 2))
+    try:
+        assert bound(p, diagonal) is None
+    except InfeasibleError:
+        pass  # the exact engine, asked to mend it, may say so itself
+
+
+def test_balanced_blocks_are_not_perturbed_though_fixed_point_cannot_hold_them():
+    """Each block balances exactly, but A != B by an ulp, so that fixed point leaves units over in each of them."""
+    M = np.array([[1.0, INF, INF], [INF, 2.0, 3.0], [INF, INF, 3.0]])
+    a = np.array([0.1, 0.2, 0.7])
+    b = a * (1 + 2.0**-51)
+    ratio = sum(map(Fraction, a.tolist())) / sum(map(Fraction, b.tolist()))
+    p = problem(a, b, M)
+    balanced = all(Fraction(s) == Fraction(t) * ratio for s, t in zip(a.tolist(), b.tolist(), strict=True))
+    check(p, SparsePlan([0, 1, 2], [0, 1, 2], a, (3, 3)), M, perturbed=0.0 if balanced else 6 * 2.0**-52)
+
+
+def test_what_is_left_over_is_not_said_to_run_between_parts_that_no_arc_connects():
+    """Regression: seven entries on eight nodes are no spanning tree if four of them make a cycle."""
+    M = np.full((4, 4), INF)
+    M[:2, :2] = M[2:, 2:] = 1.0
+    a, b = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.2, 0.1, 0.4, 0.3]) * (1 + 2.0**-52)
+    p = problem(a, b, M)
+    P = np.zeros((4, 4))
+    P[:2, :2], P[2:, 2:] = [[0.099, 0.001], [0.101, 0.099]], [[0.3, 0.0], [0.1, 0.3]]
+    answer = bound(p, SparsePlan.from_dense(P / 4))
+    rows, columns = naive.lacking(answer.plan, p.a, p.b)
+    left = sum(rows[:2]) - sum(columns[:2])
+    assert left != 0, "the blocks do not balance"
+    assert answer.perturbed > 0
+
+
+def test_mass_below_fixed_point_beside_huge_costs_is_priced_along_the_plan():
+    """Regression: a few units of 2^-104 were charged at 1e32 each, and integer weights an ulp apart never certified."""
+    M = np.where(np.eye(5) > 0, 1.0, 1e32)
+    a = np.array([3.0, 1.0, 2.0, 0.0, 2.0]) / 8
+    b = a * (1 + 2.0**-50)
+    p = problem(a, b, M)
+    assert FixedMasses.of(p.a, p.b).left > 0
+    answer = check(p, SparsePlan(np.arange(5), np.arange(5), a, (5, 5)), M)
+    assert answer.value <= 0.25 * (1 + 1e-15)
+
+
+def test_a_cost_that_is_zero_costs_nothing_though_powers_underflow():
+    """Regression: M_hi of 0 ** 2 was the smallest double, and equal measures cost 1e-322 instead of 0."""
+    D = np.array([[0.0, 3.0], [3.0, 0.0]])
+    for exponent in (1.0, 2.0, 1.3):
+        cost = MatrixMetricCost(D, exponent)
+        p = problem([0.25, 0.75], [0.25, 0.75], cost)
+        assert bound(p, SparsePlan([0, 1], [0, 1], [1.0, 1.0], (2, 2))).value == 0.0
+
+
+# -- entropic plans --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 0.1, 1.0, 1e6])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bound_of_an_entropic_plan_is_above_its_cost_to_sixty_digits(epsilon, seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 6, 2)
+    a, b, M = rng.random(n), rng.random(m), rng.normal(size=(n, m)) + seed * 10.0
+    if seed == 3 and n > 1:
+        a[0] = 0.0
+    p = problem(a / a.sum(), b / b.sum(), M)
+    f, g = rng.normal(size=n) * min(epsilon, 1), rng.normal(size=m) * min(epsilon, 1) + M.min()
+    plan = GibbsPlan(f, g, epsilon, p.a, p.b, p.cost)
+    truth = naive.gibbs_cost(plan, M.tolist())
+    answer = bound_gibbs(p, plan)
+    assert Fraction(answer.value) >= truth
+    slack = 2.0**-53 * 400 * 12 * np.abs(M).max()  # nu, a dozen times
+    assert answer.value <= float(truth) + slack
+
+
+def test_an_entropic_plan_that_overflows_or_meets_a_forbidden_arc_has_no_bound():
+    M = np.array([[0.0, 1.0], [1.0, 0.0]])
+    p = problem([0.5, 0.5], [0.5, 0.5], M)
+    zero = np.zeros(2)
+    assert bound_gibbs(p, GibbsPlan(np.full(2, 1e6), zero, 1.0, p.a, p.b, p.cost)) is None
+    assert bound_gibbs(p, GibbsPlan(np.full(2, np.nan), zero, 1.0, p.a, p.b, p.cost)) is None
+    q = problem([0.5, 0.5], [0.5, 0.5], np.array([[0.0, INF], [1.0, 0.0]]))
+    assert bound_gibbs(q, GibbsPlan(zero, zero, 1.0, q.a, q.b, q.cost)) is None
