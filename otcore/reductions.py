@@ -170,7 +170,8 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
 
     if finite and not carries(lo + (top - lo) / WIDE):
         return cost
-    below, enough = max(least, (top - lo) * 2.0**-200), top - lo
+    # Not so near lo that the cap would round to it: all costs equal, any plan would do.
+    below, enough = max(least, abs(lo) * 2.0**-20, (top - lo) * 2.0**-200), top - lo
     while enough > COARSE * below:
         middle = float(np.sqrt(below) * np.sqrt(enough))
         if carries(lo + middle):
