@@ -13,14 +13,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._grid import mcshane_on_grid
 
-__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "round_down", "two_difference"]
+__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "Sweep", "Tail", "round_down", "two_difference"]
 
 BLOCK = 1 << 18  # entries per streamed block of rows: 2 MB, stays in the second-level cache
 UNIT = 2.0**-53  # u, the unit roundoff
@@ -70,6 +70,15 @@ class Enclosure:
 EXACT = Enclosure()
 
 
+class Sweep(NamedTuple):
+    """Potentials after one full Sinkhorn iteration, and how far marginals were and are off, in L1."""
+
+    f: Potential
+    g: Potential
+    row_error: float  # of the rows before the iteration
+    column_error: float  # of the columns after it: 0 unless they were over-relaxed
+
+
 def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
     """``x - y`` as an unrounded pair (s, e), s + e = x - y exactly.  [Knuth TAOCP 2, 4.2.2, Thm B]"""
     s = x - y
@@ -81,6 +90,14 @@ def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
 def round_down(s: Array, e: Array) -> Array:
     """The largest float known to be <= s + e: ``s`` itself where the error is not negative."""
     return np.where(e < 0, np.nextafter(s, -np.inf), s)
+
+
+class Tail(NamedTuple):
+    """Chosen entries of a cost matrix, row by row: row i has the columns ``j[start[i]:start[i + 1]]``."""
+
+    start: Indices
+    j: Indices
+    cost: Array
 
 
 class Cost(ABC):
@@ -255,6 +272,78 @@ class Cost(ABC):
             top = new_top
         with np.errstate(divide="ignore"):
             return np.asarray(-epsilon * (np.log(total) + top))
+
+    def sinkhorn_pass(
+        self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
+    ) -> Sweep:
+        """One full Sinkhorn iteration: rows answer the columns, columns the new rows, over-relaxed by ``omega``.
+
+        ``f += omega (softmin_j (M - g) - f)``, then ``g`` alike with the new f.  Kernels need ONE pass over the cost.
+
+        Parameters
+        ----------
+        epsilon : float > 0, in units of the cost
+        f, g : (n,) and (m,) potentials; f None is what answers g exactly
+        a, b : (n,) and (m,) weights, positive, of sum 1
+
+        Returns
+        -------
+        Sweep
+        """
+        log_a, log_b = np.log(a), np.log(b)
+        answer = self.softmin(epsilon, g, log_b, axis=1)
+        with np.errstate(over="ignore"):
+            row_error = 2.0 if f is None else float(a @ np.abs(np.exp((f - answer) / epsilon) - 1.0))
+        f = answer if f is None else f + omega * (answer - f)
+        answer = self.softmin(epsilon, f, log_a, axis=0)
+        g = g + omega * (answer - g)
+        with np.errstate(over="ignore"):
+            return Sweep(f, g, row_error, float(b @ np.abs(np.exp((g - answer) / epsilon) - 1.0)))
+
+    def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
+        """The entries with ``F_i + G_j - log2(e) M_ij / epsilon`` above ``min(low_F_i, low_G_j)``.
+
+        Exponents are in base 2.  None if more than about ``limit`` entries qualify.
+        """
+        columns, costs, counts, used = [], [], [np.zeros(1, np.int64)], 0
+        for i0, i1, block in self.blocks():
+            t = block * (-1.0 / (epsilon * np.log(2.0))) + (F[i0:i1, None] + G)
+            kept = t > np.minimum(low_F[i0:i1, None], low_G)
+            columns.append(np.nonzero(kept)[1])
+            costs.append(block[kept])
+            counts.append(kept.sum(axis=1))
+            used += columns[-1].size
+            if used > limit:
+                return None
+        return Tail(np.cumsum(np.concatenate(counts)), np.concatenate(columns), np.concatenate(costs))
+
+    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+        """Rows of ``K_ij = exp(row_i + column_j - M_ij / epsilon)`` scaled down to ``a``, and what columns then hold.
+
+        Returns
+        -------
+        x, sums, costs : (n,), (m,), (m,)
+            ``x = min(1, a / K 1)``, ``K^T x`` and ``(K * M)^T x``; a forbidden arc carries and costs nothing.
+        """
+        x = np.empty(self.shape[0])
+        sums, costs = np.zeros((2, self.shape[1]))
+        for i0, i1, block in self.blocks():
+            K = np.exp(block * (-1.0 / epsilon) + (row[i0:i1, None] + column))
+            s = K.sum(axis=1)
+            x[i0:i1] = np.minimum(1.0, np.divide(a[i0:i1], s, out=np.ones_like(s), where=s > 0))
+            sums += x[i0:i1] @ K
+            K *= np.where(K > 0, block, 0.0)
+            costs += x[i0:i1] @ K
+        return x, sums, costs
+
+    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+        """``K y`` and ``M beta``, (n,) each, for the K of :meth:`rounding_pass`: what rows hold, what filling costs."""
+        held, price = np.empty((2, self.shape[0]))
+        used = np.flatnonzero(beta)
+        for i0, i1, block in self.blocks():
+            held[i0:i1] = np.exp(block * (-1.0 / epsilon) + (row[i0:i1, None] + column)) @ y
+            price[i0:i1] = block[:, used] @ beta[used]
+        return held, price
 
     def rounding_scale(self, a: Array, b: Array) -> float:
         """Cost times mass whose ``eps`` multiple rounding alone can leave between the bounds.

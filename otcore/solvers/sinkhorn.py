@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from otcore.certify.regularised import regularised_interval
 from otcore.engines.entropic import Iterate, coarse_epsilon, sinkhorn
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan
@@ -18,9 +20,11 @@ from otcore.solvers._protocol import Budget
 __all__ = ["SOLVER", "Sinkhorn", "SinkhornReport"]
 
 LEVELS = 10  # of the ladder: 0.25^10 is a millionth of the mean cost, below the spacing of most supports
-FIRST_LOOK = 8  # iterations before a level's first candidate; then after twice as many each time
-SHARE = 0.05  # marginal error x mean cost that a level tolerates, as a share of its epsilon
-PATIENCE = 2000  # iterations a level of the ladder may take
+ROUGH = 3e-2  # marginal error of a level that only leads to the next
+NEAR = 0.02  # of the value: from this epsilon on levels are solved well and offered
+SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
+NOISE = 2.0**-49  # a few ulps of the exponents
+PATIENCE = 500  # passes over the cost a level of the ladder may take
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
 
@@ -32,12 +36,14 @@ class SinkhornReport:
     ----------
     epsilon : float, in units of the cost
     value : float or None
-        Regularised cost of the feasible plan, an upper bound; with a fixed epsilon only, and where no arc is forbidden.
+        Regularised cost of the feasible plan, an upper bound of the regularised optimum; with a fixed epsilon only,
+        and where no arc is forbidden.
     dual : float or None
-        Regularised dual value, a lower bound (both in floating point).
+        Regularised dual value, a lower bound.  Both are rigorous for the weights as floats of equal sum.
     marginal_error : float
-        L1 error of the row sums before rounding, relative to the mass.
+        L1 error of both marginals before rounding onto them, relative to the mass.
     iterations : int
+        Passes over the cost: of the level, with a fixed epsilon of all levels.
     """
 
     epsilon: float
@@ -90,67 +96,70 @@ class Sinkhorn:
         return self.epsilon is None
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
-        """Potentials and their Gibbs plan, now and then within a level and at the end of each."""
+        """Potentials and their Gibbs plan at the end of each level that may close the gap."""
         m = problem.shape[1]
         g = np.zeros(m) if start is None or start.potentials is None else start.potentials[1]
         if self.epsilon is not None:
             yield from self._fixed(problem, g, budget)
             return
-        mean = epsilon = coarse_epsilon(problem.cost, problem.a, problem.b)
-        for _ in range(LEVELS):
-            look = FIRST_LOOK
-            for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
-                done = iterate.error * mean <= SHARE * epsilon or iterate.iterations >= PATIENCE
-                if done or budget.expired():
+        a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
+        mean = coarse_epsilon(problem.cost, a, b)
+        f = None
+        for epsilon in mean * self.ladder ** np.arange(LEVELS + 1):
+            # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
+            careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
+            tol = max(min(ROUGH, SHARE * epsilon / mean), _reachable(problem, epsilon)) if careful else ROUGH
+            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
+                if iterate.error <= tol or iterate.passes >= PATIENCE or budget.expired():
                     break
-                if iterate.iterations >= look:
-                    look *= 2
-                    yield _candidate(problem, iterate, epsilon)
-            yield _candidate(problem, iterate, epsilon)
-            if iterate.iterations >= PATIENCE:
+            f, g = iterate.f, iterate.g
+            if careful or budget.expired():
+                yield _candidate(problem, iterate, epsilon)
+            if iterate.passes >= PATIENCE:
                 break
-            g = iterate.g
-            epsilon *= self.ladder
         # Below the spacing of the points the exact engine is the better tool: potentials alone ask for it.
         yield Candidate(potentials=(iterate.f, iterate.g))
 
     def _fixed(self, problem: Problem, g: np.ndarray, budget: Budget) -> Iterator[Candidate]:
         assert self.epsilon is not None
-        epsilon = self.epsilon / problem.cost_unit
+        a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
+        last = self.epsilon / problem.cost_unit
         top = max(map(abs, problem.cost.bounds()))
-        if not top < epsilon * LARGEST_EXPONENT:
+        if not top < last * LARGEST_EXPONENT:
             raise UnsupportedProblemError(
                 f"epsilon is {self.epsilon}, too small beside costs of {top * problem.cost_unit:.3g} to be resolved; "
                 "take a larger one or an exact method"
             )
-        for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
-            if iterate.error <= self.tol or iterate.iterations >= self.max_iter or budget.expired():
-                break
-        yield _candidate(problem, iterate, epsilon, values=True)
+        finite = "finite" in problem.cost.traits
+        mean, f, passes = coarse_epsilon(problem.cost, a, b), None, 0
+        above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
+        for epsilon in last * self.ladder ** -np.arange(above, -1.0, -1.0):
+            tol = max(self.tol, _reachable(problem, epsilon)) if epsilon == last else ROUGH
+            for iterate in sinkhorn(
+                problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex=epsilon == last and finite
+            ):
+                passes += 1
+                if iterate.error <= tol or passes >= self.max_iter or budget.expired():
+                    break
+            f, g = iterate.f, iterate.g
+        f, g, *_ = problem.cost.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
+        error = problem.cost.sinkhorn_pass(last, f, g, a, b).row_error
+        yield _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
+
+
+def _reachable(problem: Problem, epsilon: float) -> float:
+    """The marginal error that the rounding of exponents leaves: costs of 1e6 at epsilon 1e-3 have 1e9 ulps of them."""
+    return NOISE * max(map(abs, problem.cost.bounds())) / epsilon
 
 
 def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool = False) -> Candidate:
     plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
     unit = problem.cost_unit * problem.mass_unit
-    value = unit * regularised_cost(plan) if values else None
-    if value == np.inf:  # the plan could be rounded onto its marginals only across a forbidden arc
+    dual, value = (unit * bound for bound in regularised_interval(plan)) if values else (None, None)
+    if "finite" not in problem.cost.traits:  # the plan is rounded onto its marginals across forbidden arcs
         value = None
-    dual = unit * float(problem.a @ iterate.f + problem.b @ iterate.g) if values else None
-    report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.iterations)
+    report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.passes)
     return Candidate(plan, (iterate.f, iterate.g), report)
-
-
-def regularised_cost(plan: GibbsPlan) -> float:
-    """``<P, M> + epsilon KL(P | a b^T / B)`` of the feasible plan; masses agree, so KL is ``sum P log(P / ref)``."""
-    a, b = plan.targets
-    share = b / b.sum()
-    total = 0.0
-    for i0, i1, P, M in plan.row_blocks():
-        reference = a[i0:i1, None] * share
-        moved = P > 0
-        log_ratio = np.log(np.divide(P, reference, out=np.ones_like(P), where=moved))
-        total += float(np.sum(P * (np.where(moved, M, 0.0) + plan.epsilon * log_ratio)))
-    return total
 
 
 SOLVER = Sinkhorn
