@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from otcore._types import Array, Indices
-from otcore.certify.masses import LIMB, FixedMasses
+from otcore.certify.masses import BITS, LIMB, FixedMasses
 from otcore.certify.rounding import edge, round_outward
 from otcore.costs import Cost
 from otcore.plans import GibbsPlan, SparsePlan
@@ -26,6 +26,7 @@ __all__ = ["UpperBound", "bound_gibbs", "bound_sparse"]
 
 PATIENCE = 5.0  # seconds that the exact engine may take to make a bad tree feasible
 PARTNERS = 8  # neighbours tried on each side of a 4-cycle, heaviest first
+UNIT = 2.0**-BITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +69,31 @@ class _Flows:
 
 def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
     """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative."""
-    flows = _tree_flows(problem, masses, plan)
-    if flows is not None and flows.negative:
+    flows: _Flows | None = _tree_flows(problem, masses, plan)
+    assert flows is not None
+    if flows.negative:
         flows = _cancel_on_cycles(flows, problem.cost) or _reroute(flows, problem, masses)
-    return None if flows is None else _price(flows, problem, masses)
+    return None if flows is None else _without_forbidden_arcs(flows, problem, masses)
+
+
+def _without_forbidden_arcs(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound | None:
+    """Give up what finite arcs cannot carry, if it is a rounding error of mass: weights perturbed by as much.
+
+    A spanning tree has forbidden arcs where the finite ones do not connect, and a 4-cycle where nothing else
+    carries what a rounded weight has too much.  None if the mass on them is more than rounding.
+    """
+    allowed = np.isfinite(problem.cost.at(flows.i, flows.j))
+    if allowed.all():
+        return _price(flows, problem, masses)
+    given_up = sum(map(flows.units, np.flatnonzero(~allowed).tolist()))
+    flows = _Flows(*(part[allowed] for part in (flows.i, flows.j, flows.hi, flows.lo)))
+    if given_up == 0:
+        return _price(flows, problem, masses)
+    perturbed = masses.left + given_up * UNIT
+    if perturbed > sum(problem.shape) * 2.0**-52 * problem.mass:
+        return None
+    bound = _price(flows, problem, replace(masses, left=0.0))
+    return UpperBound(bound.value, bound.plan, perturbed)
 
 
 def _reroute(flows: _Flows, problem: Problem, masses: FixedMasses) -> _Flows | None:
@@ -84,10 +106,11 @@ def _reroute(flows: _Flows, problem: Problem, masses: FixedMasses) -> _Flows | N
     *_, state = deque(exact.solve(cost, a[rows], b[columns], deadline=time.monotonic() + PATIENCE), maxlen=1)
     plan = SparsePlan(rows[state.basis.i], columns[state.basis.j], state.flow, problem.shape)
     flows_ = _tree_flows(problem, masses, plan)
-    return _cancel_on_cycles(flows_, problem.cost) if flows_ is not None and flows_.negative else flows_
+    return _cancel_on_cycles(flows_, problem.cost) if flows_.negative else flows_
 
 
-def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flows | None:
+def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flows:
+    """Exact flows on a tree through the support; its arcs are forbidden where the finite ones do not connect."""
     from otcore._kernels import tree
 
     n, m = problem.shape
@@ -107,8 +130,6 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
         from otcore.engines.exact import tree_from_support
 
         basis = tree_from_support(n, m, i, j, mass[chosen], problem.cost)
-        if not np.isfinite(problem.cost.at(basis.i, basis.j)).all():
-            return None
         flows = _solve_on_tree(basis.i, basis.j, *start, n)
     if not rest.i.size:
         return flows
@@ -157,10 +178,11 @@ def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
         if not rows.size or not columns.size:
             return None
         r, c = (v.ravel() for v in np.meshgrid(arcs.i[rows], arcs.j[columns], indexing="ij"))
-        extra = cost.at(r, c) - cost.at(r, np.full_like(c, j)) - cost.at(np.full_like(r, i), c)
-        best = int(np.argmin(extra))
-        if not np.isfinite(extra[best]):
-            return None
+        new_cost = cost.at(r, c)
+        with np.errstate(invalid="ignore"):
+            extra = new_cost - cost.at(r, np.full_like(c, j)) - cost.at(np.full_like(r, i), c)
+        # Forbidden everywhere: the caller gives that mass up if it is no more than rounding.
+        best = int(np.argmin(np.where(np.isfinite(extra), extra, np.inf)))
         row, column = divmod(best, columns.size)
         new = flows.i.size + count
         arcs.i[new], arcs.j[new] = r[best], c[best]
