@@ -12,6 +12,7 @@ from otcore.costs import Cost
 
 __all__ = ["Iterate", "sinkhorn"]
 
+TINY = 2.0**-900
 WARM = 6  # plain iterations before the convergence rate is trusted
 
 
@@ -62,7 +63,8 @@ def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:
     """Mean cost above the least: the epsilon at which every arc still matters; one where all costs are equal."""
     lo, hi = cost.bounds()
     mean = cost.bilinear(a / a.sum(), b / b.sum())
-    return (mean - lo if np.isfinite(mean) else hi - lo) or abs(hi) or 1.0
+    epsilon = (mean - lo if np.isfinite(mean) else hi - lo) or abs(hi)
+    return epsilon if epsilon > TINY else 1.0  # solvers see costs of about one: this little is an enclosure of zero
 
 
 def _relaxation(omega: float, error: float, previous: float, best: float, count: int) -> float:
