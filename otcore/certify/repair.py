@@ -225,25 +225,30 @@ def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound:
     cost = problem.cost
     upper = cost.at_upper(plan.i, plan.j)
     paid = edge(dot2(plan.mass, upper), 1) + edge(dot2(plan.mass_low, upper), 1)
-    fill = _price_of_rest(flows, plan, upper, cost, masses) if masses.left > 0 else Fraction(0)
+    fill = _price_of_rest(plan, upper, problem, masses) if masses.left > 0 else Fraction(0)
     if fill is None:
         return UpperBound(round_outward(paid, 1), plan, perturbed=masses.left)
     return UpperBound(round_outward(paid + fill, 1), plan)
 
 
-def _price_of_rest(flows: _Flows, plan: SparsePlan, upper: Array, cost: Cost, masses: FixedMasses) -> Fraction | None:
+def _price_of_rest(plan: SparsePlan, upper: Array, problem: Problem, masses: FixedMasses) -> Fraction | None:
     """What moving the few units that fixed point left over can cost at most; None if they cannot be moved.
 
-    Either rank-one, at no more than the dearest cost each; or along the tree, where every flow changes by at
-    most ``left`` and stays nonnegative.
+    Either rank-one, at no more than the dearest cost each; or along a tree of entries that connects whatever has
+    mass, where every flow changes by at most ``left`` and stays nonnegative.
     """
+    from otcore._kernels import tree
+
     left = Fraction(masses.left)
     ways: list[Fraction] = []
-    if "finite" in cost.traits:
-        ways.append(left * max(Fraction(cost.bounds()[1]), Fraction(0)))
-    spans = plan.nnz == flows.i.size == masses.hi.size - 1
-    if spans and plan.mass.min() >= 2 * masses.left:
-        ways.append(left * Fraction(math.fsum(np.abs(upper))) * (1 + Fraction(2) ** -52))  # fsum rounds once
+    if "finite" in problem.cost.traits:
+        ways.append(left * max(Fraction(problem.cost.bounds()[1]), Fraction(0)))
+    heavy = np.flatnonzero(plan.mass >= 2 * masses.left)
+    chosen = np.zeros(plan.nnz, dtype=bool)
+    joined = tree.spanning_forest(*problem.shape, plan.i, plan.j, heavy, chosen)
+    if joined == np.count_nonzero(problem.a) + np.count_nonzero(problem.b) - 1:  # no entry meets a zero weight
+        along = math.fsum(np.abs(upper[chosen]))
+        ways.append(left * Fraction(along) * (1 + Fraction(2) ** -52))  # fsum rounds once
     return min(ways, default=None)
 
 
