@@ -16,6 +16,8 @@ from otcore.engines.newton import newton, tail_of
 
 __all__ = ["Iterate", "Relaxation", "at_vertex", "coarse_epsilon", "sinkhorn"]
 
+TINY = 2.0**-900
+
 
 class Iterate(NamedTuple):
     """Potentials after a pass, and how far the plan was off before it.
@@ -162,6 +164,5 @@ def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:
     lo, hi = cost.bounds()
     mean = cost.bilinear(a / a.sum(), b / b.sum())
     spread = mean - lo if math.isfinite(mean) else hi - lo
-    if spread <= 2.0**-52 * abs(hi):  # all costs are equal
-        return abs(hi) if abs(hi) > np.finfo(float).tiny else 1.0
-    return spread
+    epsilon = spread if spread > 2.0**-52 * abs(hi) else abs(hi)  # the latter where all costs are equal
+    return epsilon if epsilon > TINY else 1.0  # solvers see costs of about one: this little is an enclosure of zero
