@@ -155,7 +155,7 @@ def at_vertex(
     i, j = state.basis.i, state.basis.j
     share = np.maximum(state.flow, EMPTY * np.minimum(a[i], b[j])) / (a[i] * b[j])
     tree = simplex.hang(a.size, b.size, i, j, cost.at(i, j) + epsilon * np.log(share))
-    simplex.refresh(a.size, tree)
+    simplex.refresh(tree)
     return tree.potential[: a.size].copy(), -tree.potential[a.size :]
 
 
