@@ -56,6 +56,7 @@ class Certifier:
         self._scaled = Problem(a, b, problem.cost.scaled(self._cost_exponent), eps=1e-2)  # masses were checked before
         self._masses = FixedMasses.of(problem.a, problem.b, self._mass_exponent)
         self._best_lower: tuple[float, Potential, Potential] | None = None
+        self._latest: tuple[Potential, Potential] | None = None
         self._best_upper: UpperBound | None = None
 
     # -- judging ------------------------------------------------------------------------------------
@@ -79,14 +80,15 @@ class Certifier:
         self._keep_lower(f, np.where(np.isposinf(g), 0.0, g))
 
     def offer_one_potential(self) -> None:
-        """Where rows and columns share points: the best potential as ONE Lipschitz function on a fixed grid.
+        """Where rows and columns share points: the latest potential as ONE Lipschitz function on a fixed grid.
 
         With g = -f at shared points the common mass cancels exactly, so the bound is sharp relative to the
         value, not to the diameter.  Quadratic in the number of points: asked for only while the gap is open.
         """
-        if self._best_lower is None or "metric" not in self._scaled.cost.traits:
+        if self._latest is None or "metric" not in self._scaled.cost.traits:
             return
-        _, f, g = self._best_lower
+        # Not the best so far: of nearly equal measures that is the zero potential.
+        f, g = self._latest
         pair = self._scaled.cost.grid_lift(f, -g)
         if pair is not None:
             self._keep_lower(*pair)
@@ -95,7 +97,8 @@ class Certifier:
         if not ((np.abs(f) < HOPELESS).all() and (np.abs(g) < HOPELESS).all()):
             return
         centre = float(np.median(f))  # keeps the two sums from cancelling each other
-        self._keep_lower(*self._scaled.cost.lift(f - centre, g + centre))
+        self._latest = self._scaled.cost.lift(f - centre, g + centre)
+        self._keep_lower(*self._latest)
 
     def _keep_lower(self, f: Potential, g: Potential) -> None:
         """Price feasible potentials: ``sum a f + (A / B) sum b g`` rounded down once."""

@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = ["mcshane_on_grid"]
 
-LARGEST_UNION = 20_000  # points; the McShane sweeps below are quadratic (about 0.4 s a sweep here)
-SWEEPS = 8  # two suffice in practice; more would mean that the declared metric is none
+LARGEST_UNION = 20_000  # points; the pass below is quadratic
 
 
 def mcshane_on_grid(cost: Cost, u_x: Potential, u_y: Potential) -> tuple[Potential, Potential] | None:
-    """McShane-lift u on a grid until it no longer changes: then ``u_i - u_j <= D_ij`` exactly.
+    """Raise u on a grid until it no longer changes: then ``u_i - u_j <= D_ij`` exactly.
 
-    Rounds u to multiples of ``q = 2^-53 scale`` and repeats ``u_i <- min(u_i, min_j u_j + floor_q(D_lo_ij))``
-    on the union of the supports; a fixpoint satisfies every constraint, and all differences of grid values
-    are floats.  [docs/certificates.md, "One potential"]
+    Rounds u to multiples of ``q = 2^-53 scale``, where all differences are floats, and sets
+    ``u_j = max_i u_i - D_ij`` over all paths of steps ``floor_q(D_lo_ij)`` on the union of the supports.  Rounded steps
+    need not obey the triangle inequality, so that one maximum is not enough; taken from the highest point down it
+    is [Dijkstra 1959].  [docs/certificates.md, "One potential"]
 
     Returns
     -------
-    ``(u at rows, -u at columns)``, or None where the union is unknown, too large, or no fixpoint is found.
+    ``(u at rows, -u at columns)``, or None where the union is unknown, too large, or all distances are zero.
     """
     union = cost.union()
     if union is None or union[0].shape[0] > LARGEST_UNION:
@@ -40,12 +40,10 @@ def mcshane_on_grid(cost: Cost, u_x: Potential, u_y: Potential) -> tuple[Potenti
         return None
     q = 2.0 ** (int(np.frexp(scale)[1]) - 52)
     u = np.floor(u / q) * q
-    for _ in range(SWEEPS):
-        lifted = u.copy()
-        for i0, i1, block in D.blocks():
-            steps = np.floor(np.maximum(D.enclosure.lower(block), 0.0) / q) * q
-            np.minimum(lifted[i0:i1], (steps + u).min(axis=1), out=lifted[i0:i1])
-        if np.array_equal(lifted, u):
-            return u[rows], -u[columns]
-        u = lifted
-    return None
+    waiting = np.ones(u.size, dtype=bool)
+    for _ in range(u.size):
+        i = int(np.argmax(np.where(waiting, u, -np.inf)))  # nothing can raise it any more
+        waiting[i] = False
+        steps = np.floor(np.maximum(D.enclosure.lower(D.rows(i, i + 1)[0]), 0.0) / q) * q
+        np.maximum(u, u[i] - steps, out=u, where=waiting)
+    return u[rows], -u[columns]

@@ -196,7 +196,10 @@ class MatrixMetricCost(DenseCost):
         return self, everyone, everyone
 
     def from_points(self, z: Array) -> Matrix:
-        return self.M[np.asarray(z, dtype=np.int64)]
+        k = as_array(z, "z")
+        if k.ndim != 1 or not (np.isin(k, np.arange(self.shape[0]))).all():
+            raise ShapeError(f"z: expected numbers of nodes, integers from 0 to {self.shape[0] - 1}, shape (k,)")
+        return self.M[k.astype(np.int64)]
 
 
 def as_matrix(value: Any, name: str) -> Matrix:

@@ -135,5 +135,5 @@ class GibbsPlan:
 
 def _ratio(target: Array, total: Array) -> Array:
     """``target / total``, and 1 where nothing needs scaling down."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(np.where(total > 0, target / total, 1.0))

@@ -1,0 +1,200 @@
+"""The certifier keeps the best of each half and never says more than it can prove."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+
+from otcore.certify.certifier import Certifier
+from otcore.certify.rounding import edge, round_outward
+from otcore.costs import CloudCost, DenseCost, MatrixMetricCost
+from otcore.engines import exact
+from otcore.plans import GibbsPlan, SparsePlan
+from otcore.problem import Problem
+from otcore.solution import Candidate
+
+INF = np.inf
+
+
+def random_problem(seed, mass=1.0, unit=1.0):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 7, 2)
+    a, b = rng.random(n), rng.random(m)
+    M = rng.normal(size=(n, m)) * unit
+    return Problem(a * mass, b * (a.sum() / b.sum()) * mass, DenseCost(M)), M, rng
+
+
+def certified(problem, *candidates):
+    certifier = Certifier(problem)
+    certifier.offer_zero()
+    n, m = problem.shape
+    certifier.offer(Candidate(SparsePlan(*np.divmod(np.arange(n * m), m), np.zeros(n * m), (n, m))))
+    for candidate in candidates:
+        certifier.offer(candidate)
+    return certifier
+
+
+@pytest.mark.parametrize("mass", [1e-300, 1e-100, 1.0, 1e100])
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e32, 1e200])
+@pytest.mark.parametrize("seed", range(3))
+def test_both_bounds_hold_in_rationals_for_potentials_and_plans_out_of_thin_air(seed, mass, unit):
+    problem, M, rng = random_problem(seed, mass, unit)
+    f, g = rng.normal(size=problem.shape[0]) * unit, rng.normal(size=problem.shape[1]) * unit
+    plan = SparsePlan.from_dense(rng.random(problem.shape) * mass)
+    c = certified(problem, Candidate(plan, (f, g))).certificate()
+    W = naive.transport(problem.a.tolist(), problem.b.tolist(), M.tolist())
+    assert Fraction(c.lower) <= W <= Fraction(c.upper)
+    # What the user can take out attains the bounds, in the user's own units.
+    assert naive.worst_violation(c.f, c.g, M) <= 0
+    dual = naive.dual_value(c.f, c.g, problem.a, problem.b)
+    assert Fraction(c.lower) <= dual
+    assert float(dual) - c.lower <= 2.0**-50 * float(problem.a.sum()) * np.abs(M).max() + 5e-324
+    rows, columns = naive.lacking(c.plan, problem.a, problem.b)
+    assert min(rows) >= 0
+    assert min(columns) >= 0
+    assert naive.plan_cost(c.plan, M) + sum(rows) * Fraction(float(M.min())) <= Fraction(c.upper)
+    assert c.verify(exact=True), str(c.verify(exact=True))
+
+
+def test_best_of_each_half_may_come_from_different_candidates():
+    a = np.full(8, 0.125)
+    M = np.random.default_rng(0).integers(1, 99, (8, 8)) / 8
+    *_, best = exact.solve(DenseCost(M), a, a)
+    good, bad = (best.f, best.g), (np.arange(8) * 50.0, np.zeros(8))
+    good_plan = SparsePlan(best.basis.i, best.basis.j, best.flow, (8, 8)).to_dense()
+    bad_plan = np.outer(a, a)
+    W = float(naive.transport(a.tolist(), a.tolist(), M.tolist()))
+    certifier = Certifier(Problem(a, a, DenseCost(M)))
+    assert (certifier.lower, certifier.upper) == (-INF, INF)
+    certifier.offer(Candidate(SparsePlan.from_dense(good_plan), bad))
+    assert certifier.lower < W == certifier.upper
+    certifier.offer(Candidate(SparsePlan.from_dense(bad_plan), good))
+    assert (certifier.lower, certifier.upper) == (W, W)
+    certifier.offer(Candidate(SparsePlan.from_dense(bad_plan), bad))
+    assert (certifier.lower, certifier.upper) == (W, W), "a worse candidate changes nothing"
+
+
+def test_the_zero_potential_is_exactly_zero_on_one_support_and_infinite_columns_do_not_matter():
+    x = np.random.default_rng(0).random((9, 3))
+    certifier = Certifier(Problem(np.ones(9), np.ones(9), CloudCost(x, x[::-1])))
+    certifier.offer_zero()
+    assert certifier.lower == 0.0
+    certifier = Certifier(Problem([1.0, 0.0], [0.0, 1.0], DenseCost([[INF, 2.0], [INF, INF]])))
+    certifier.offer_zero()
+    assert certifier.lower == 2.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, INF, -INF, 1e308, -1e308, 1e290])
+def test_potentials_that_say_nothing_are_ignored_without_a_warning(bad):
+    problem, _, rng = random_problem(1)
+    n, m = problem.shape
+    certifier = certified(problem)
+    before = certifier.lower, certifier.upper
+    for k in range(n):
+        f = rng.normal(size=n)
+        f[k] = bad
+        certifier.offer(Candidate(potentials=(f, rng.normal(size=m))))
+        certifier.offer(Candidate(potentials=(-f, np.full(m, bad))))
+    assert certifier.lower >= before[0]
+    assert certifier.upper == before[1]
+    assert certifier.certificate().verify(exact=True)
+
+
+def test_a_constant_added_to_one_potential_and_taken_from_the_other_changes_no_bit():
+    problem, _, rng = random_problem(4)
+    n, m = problem.shape
+    f, g = rng.integers(-99, 99, n) / 64, rng.integers(-99, 99, m) / 64
+    plain, shifted = Certifier(problem), Certifier(problem)
+    plain.offer(Candidate(potentials=(f, g)))
+    shifted.offer(Candidate(potentials=(f + 1024.0, g - 1024.0)))
+    assert plain.lower == shifted.lower
+
+
+def test_one_potential_is_sharp_relative_to_the_value_not_to_the_diameter():
+    rng = np.random.default_rng(0)
+    t = rng.random(20)
+    x = 3.0 + t[:, None] * [0.6, 0.8]  # collinear: every constraint is tight up to rounding
+    cost = CloudCost(x, x)
+    a = rng.integers(1, 99, 20) / 64
+    b = a.copy()
+    b[3], b[7] = b[3] - 2.0**-49, b[7] + 2.0**-49
+    u = np.sign(t[3] - t[7]) * t
+    stay = SparsePlan(np.append(np.arange(20), 3), np.append(np.arange(20), 7), np.append(b, 2.0**-49), (20, 20))
+    certifier = certified(Problem(a, b, cost), Candidate(stay, (u, -u)))
+    assert certifier.upper == pytest.approx(2.0**-49 * abs(t[3] - t[7]), rel=1e-13)
+    loose = certifier.lower
+    certifier.offer_one_potential()
+    assert loose < 0.9 * certifier.upper
+    assert certifier.lower > (1 - 1e-12) * certifier.upper
+    assert certifier.certificate().verify(exact=True)
+
+
+def test_equal_bounds_prefer_the_later_candidate():
+    """The method's own potentials, not the trivial ones that came first."""
+    problem = Problem([1.0], [1.0], DenseCost([[2.0]]))
+    certifier = certified(problem)
+    certifier.offer(Candidate(SparsePlan([0], [0], [1.0], (1, 1)), (np.array([5.0]), np.array([-3.0]))))
+    c = certifier.certificate()
+    assert (c.lower, c.upper) == (2.0, 2.0)
+
+
+def test_a_perturbed_bound_gives_way_to_an_unperturbed_one_and_says_so_in_the_notes():
+    M = np.array([[1.0, INF], [INF, 2.0]])
+    up, down = np.nextafter(1, 2), np.nextafter(1, 0)
+    c = certified(Problem([1.0, 1.0], [up, down], DenseCost(M))).certificate()
+    assert "perturbed" in c.notes[0]
+    assert c.lower <= c.upper, "the given weights have no plan at all, yet the interval is one"
+    assert c.verify(exact=True), str(c.verify(exact=True))
+    assert not certified(Problem([1.0, 1.0], [1.0, 1.0], DenseCost(M))).certificate().notes
+
+
+def test_notes_name_what_the_proof_rests_on():
+    D = np.array([[0.0, 2.0], [2.0, 0.0]])
+    a, b = np.array([0.25, 0.75]), np.array([0.5, 0.5])
+    proved = certified(Problem(a, b, MatrixMetricCost(D, 2.5))).certificate().notes
+    by_pow = certified(Problem(a, b, MatrixMetricCost(D, 1.3))).certificate().notes
+    assert not proved
+    assert "pow" in by_pow[0]
+    cost = DenseCost(D)
+    certifier = Certifier(Problem(a, b, cost))
+    certifier.offer_zero()
+    certifier.offer(Candidate(GibbsPlan(np.zeros(2), np.zeros(2), 1.0, a, b, cost)))
+    assert "exp" in certifier.certificate().notes[0]
+
+
+def test_weights_that_underflow_when_they_are_scaled_are_not_forgotten():
+    """Regression: 1e-30 beside 1e300 was moved for nothing, and verify refused the certificate."""
+    a = np.array([1e300, 1e-30])
+    b = np.array([1e-30, 1e300])
+    M = np.array([[0.0, 3.0], [1.0, 1.0]])
+    c = certified(Problem(a, b, DenseCost(M))).certificate()
+    assert Fraction(c.lower) <= naive.transport(a.tolist(), b.tolist(), M.tolist()) <= Fraction(c.upper)
+    assert c.verify(exact=True), str(c.verify(exact=True))
+    x = np.linspace(-40, 40, 33)
+    w = np.exp(-(x**2) / 2)  # 1 beside 1e-320
+    c = certified(Problem(w, np.roll(w, 1), DenseCost(np.abs(x[:, None] - x)))).certificate()
+    assert c.verify(exact=True), str(c.verify(exact=True))
+
+
+# -- rounding ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_rounding_outwards_is_exact_on_floats_and_one_float_off_otherwise(direction):
+    rng = np.random.default_rng(0)
+    for value in [0.0, -0.0, 5e-324, -5e-324, 1.0, -1.0, *rng.normal(size=20), *10.0 ** rng.uniform(-300, 300, 20)]:
+        value = float(value)
+        assert round_outward(Fraction(value), direction) == value
+        towards = float(np.nextafter(value, direction * INF))
+        between = (2 * Fraction(value) + Fraction(towards)) / 3
+        assert round_outward(between, direction) == towards
+        assert direction * (Fraction(round_outward(between, direction)) - between) > 0
+
+
+def test_the_edge_of_an_interval_widens_it_on_the_side_asked_for():
+    term = (1.0, 2.0**-60, 2.0**-80)
+    exact = 1 + Fraction(2) ** -60
+    assert edge(term, 1) - exact == exact - edge(term, -1) == Fraction(2) ** -80
