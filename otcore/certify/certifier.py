@@ -129,11 +129,7 @@ class Certifier:
 
     @property
     def upper(self) -> float:
-        if self._best_upper is None:
-            return np.inf
-        upper = self._unscale(self._best_upper.value, 1)
-        # Mass that was given up costs nothing, but the lower bound counts it.
-        return max(upper, self.lower) if self._best_upper.perturbed else upper
+        return np.inf if self._best_upper is None else self._unscale(self._best_upper.value, 1)
 
     @property
     def best(self) -> Candidate:
