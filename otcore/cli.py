@@ -1,4 +1,4 @@
-"""The command line: ``otcore demo | w1 | wasserstein | methods | verify``."""
+"""The command line: ``otcore demo | w1 | wasserstein | methods | verify | bench``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otcore.bench.command import add_arguments as add_bench_arguments
 from otcore.errors import InvalidProblemError, OTError, ShapeError
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("file", metavar="FILE")
     verify.set_defaults(run=_verify)
+    bench = commands.add_parser("bench", help="methods and other packages in turn, every answer certified")
+    add_bench_arguments(bench)
     return parser
 
 
