@@ -82,12 +82,26 @@ class Reduction:
         return full_f, full_g
 
     def restrict_start(self, start: Candidate | None) -> Candidate | None:
-        """A user's start, in the reduced problem's terms; only potentials carry over."""
-        if start is None or start.potentials is None or self.problem is None:
+        """A user's start, in the reduced problem's terms: its potentials and the support of a sparse plan."""
+        if start is None or self.problem is None:
             return None
-        unit = self.original.cost_unit / self.problem.cost_unit
-        f, g = start.potentials
-        return Candidate(potentials=(f[self.i] * unit, g[self.j] * unit))
+        potentials = plan = None
+        if start.potentials is not None:
+            unit = self.original.cost_unit / self.problem.cost_unit
+            f, g = start.potentials
+            potentials = f[self.i] * unit, g[self.j] * unit
+        if isinstance(start.plan, SparsePlan):
+            plan = self._restrict_plan(start.plan)
+        return Candidate(plan, potentials)
+
+    def _restrict_plan(self, plan: SparsePlan) -> SparsePlan:
+        """The entries between kept rows and columns."""
+        assert self.problem is not None
+        row, column = np.full(self.original.shape[0], -1), np.full(self.original.shape[1], -1)
+        row[self.i], column[self.j] = np.arange(self.i.size), np.arange(self.j.size)
+        i, j = row[plan.i], column[plan.j]
+        kept = (i >= 0) & (j >= 0)
+        return SparsePlan(i[kept], j[kept], plan.mass[kept] / self.problem.mass_unit, self.problem.shape)
 
 
 def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduction:

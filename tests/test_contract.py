@@ -11,7 +11,7 @@ import otcore
 from otcore._api import as_problem
 from otcore.certify.verify import verify
 
-EXACT = ("auto", "dual", "emd", "line", "linprog")  # rtol 1e-9 unless asked otherwise
+EXACT = ("auto", "dual", "emd", "line", "linprog", "network-simplex")  # rtol 1e-9 unless asked otherwise
 GENERIC = frozenset({"line", "cloud", "dense", "single", "metric", "duplicates", "dtype"})
 
 

@@ -12,7 +12,7 @@ import otcore
 from otcore import demo
 from otcore.cli import main
 
-EXACT = {"line", "linprog", "dual", "emd"}
+EXACT = {"line", "linprog", "dual", "emd", "network-simplex"}
 
 
 @pytest.mark.parametrize("gamma", [demo.GAMMA_1, demo.GAMMA_2])

@@ -70,6 +70,8 @@ class State:
     pivots : how many so far
     violated : arcs that the last pricing added
     optimal : whether no arc of the cost (of the candidates, with ``price=False``) is violated
+    rounds : how often all arcs were priced
+    arcs : how many the simplex works on
     """
 
     basis: Basis
@@ -79,6 +81,8 @@ class State:
     pivots: int
     violated: int
     optimal: bool
+    rounds: int = 0
+    arcs: int = 0
 
 
 class Masses(NamedTuple):
@@ -194,6 +198,7 @@ def solve(
     *,
     basis: Basis | None = None,
     potentials: tuple[Potential, Potential] | None = None,
+    support: tuple[Indices, Indices] | None = None,
     arcs: tuple[Indices, Indices] | None = None,
     price: bool = True,
     deadline: float | None = None,
@@ -209,6 +214,8 @@ def solve(
     potentials : f, g, optional
         The candidate arcs are the cheapest in ``M - f - g``, and the tightest of them make the start tree;
         otherwise f is 0, g are the column minima, and the start is greedy.
+    support : (i, j), optional
+        Arcs of a plan for a similar problem, in the order of trust: the start tree keeps to them where it can.
     arcs : (i, j), optional
         The candidate arcs, instead of the cheapest.
     price : bool
@@ -229,10 +236,13 @@ def solve(
     """
     masses = integer_masses(a, b)
     pool, reduced = _cheapest(cost, potentials, deadline) if arcs is None else _given(cost, arcs, potentials)
-    if basis is None and potentials is None:
+    if basis is None and potentials is None and support is None:
         basis = greedy(masses.a, masses.b, pool.i, pool.j, reduced)
-    elif basis is None:  # the tree of the tightest arcs: the optimal one, if the potentials are
-        basis = tree_from_support(*cost.shape, pool.i, pool.j, -reduced, cost, potentials)
+    elif basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are
+        i, j = (np.empty(0, np.int64),) * 2 if support is None else support
+        trust = np.append(np.full(i.size, np.inf), -reduced)
+        i, j = np.append(i, pool.i), np.append(j, pool.j)
+        basis = tree_from_support(*cost.shape, i, j, trust, cost, potentials)
     tree = _plant(cost, basis, masses)
     if tree.flow[tree.order[1:]].min() <= 0:
         basis = _reroute(tree, masses, pool, reduced)
@@ -264,7 +274,7 @@ def _two_phases(
     usable = np.isfinite(face.at(arcs.i, arcs.j))
     arcs = Arcs(arcs.i[usable], arcs.j[usable], arcs.cost[usable])
     for second in _generate(face, first.basis, arcs, masses, price, deadline):
-        second = replace(second, pivots=first.pivots + second.pivots)
+        second = replace(second, pivots=first.pivots + second.pivots, rounds=first.rounds + second.rounds)
         yield face.raise_potentials(second) if second.optimal and price else second
 
 
@@ -273,7 +283,7 @@ def _generate(
 ) -> Iterator[State]:
     """Column generation from a feasible tree; forbidden tree arcs cost 0."""
     n = masses.a.size
-    k = pivots = violated = 0
+    k = pivots = violated = rounds = 0
     while True:
         tree = _plant(cost, basis, masses)  # a new centroid keeps the subtrees that pivots move small
         done, k, settled = simplex.pivots(n, tree, arcs.i, arcs.j, arcs.cost, k, CHUNK)
@@ -284,11 +294,12 @@ def _generate(
         if settled and price and not late:
             k = arcs.i.size  # the new arcs are looked at first
             worst, late = _violated(cost, f, g, deadline)
-            arcs = arcs.extend(worst)
+            arcs, rounds = arcs.extend(worst), rounds + 1
             violated = worst.i.size
             optimal = violated == 0 and not late
         flow = simplex.tree_flow(n, tree, masses.a // (n + 1), masses.b // (n + 1))[tree.order[1:]]
-        yield State(basis, np.ldexp(flow.astype(np.float64), -masses.exponent), f, g, pivots, violated, optimal)
+        mass = np.ldexp(flow.astype(np.float64), -masses.exponent)
+        yield State(basis, mass, f, g, pivots, violated, optimal, rounds, arcs.i.size)
         if optimal or late:
             return
 

@@ -12,8 +12,6 @@ from otcore.solvers._protocol import Budget
 
 __all__ = ["RULES", "SOLVER", "Auto", "Choice", "Rule", "select"]
 
-SMALL = 10_000  # entries: HiGHS answers within tens of milliseconds and ot.emd would first have to be imported
-
 
 class Rule(NamedTuple):
     """The first rule whose condition holds decides."""
@@ -32,8 +30,7 @@ class Choice(NamedTuple):
 
 RULES: tuple[Rule, ...] = (
     Rule("line", lambda p: "line" in p.cost.traits, "in one dimension the closed form is exact in O(n log n)"),
-    Rule("linprog", lambda p: p.shape[0] * p.shape[1] <= SMALL, f"at most {SMALL} costs: HiGHS solves the LP at once"),
-    Rule("emd", lambda p: True, "POT's network simplex, its answer repaired and certified"),
+    Rule("network-simplex", lambda p: True, "exact for every other cost, and the fastest of the exact methods"),
 )
 
 
@@ -45,7 +42,7 @@ def select(problem: Problem) -> Choice:
     >>> import otcore
     >>> from otcore.solvers import auto
     >>> auto.select(otcore.Problem([1.0], [0.5, 0.5], otcore.DenseCost([[1.0, 2.0]]))).method
-    'linprog'
+    'network-simplex'
     """
     for rule in RULES:
         if rule.condition(problem):
