@@ -147,6 +147,16 @@ def tree_flow(n, tree, a, b):
 
 
 @njit(cache=True, nogil=True)
+def arc_flow(n, tree, i, j, flow):
+    """The flow that is stored at the lower end of each arc (i, j) of the tree."""
+    out = np.empty(i.size, np.int64)
+    for k in range(i.size):
+        u, v = i[k], n + j[k]
+        out[k] = flow[u] if tree.parent[u] == v else flow[v]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def refresh(n, tree):
     """Set the potentials from the tree costs, root at 0, summed in double-double and rounded once.
 

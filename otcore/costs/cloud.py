@@ -143,10 +143,24 @@ class CloudCost(Cost):
     def _y_t(self) -> Array:
         return self._y.T.copy()
 
+    @property
+    def zoomed(self) -> tuple[Points, Points]:
+        """The points that entries are computed from: ``x, y`` times a power of two, frozen."""
+        return frozen(self._x), frozen(self._y)
+
+    @property
+    def ground(self) -> tuple[int, float, float]:
+        """(code, power, unit) of the entries between :attr:`zoomed` points, as ``_kernels/ground.py`` takes it."""
+        return self._ground
+
     # -- structure ---------------------------------------------------------------------------------
 
     def restrict(self, i: Indices, j: Indices) -> CloudCost:
         return self._like(frozen(self.x[i]), frozen(self.y[j]), self.shift, self._zoom)
+
+    def between(self, x: Points, y: Points) -> CloudCost:
+        """The same ground cost, in the same units, between other points (k, d) and (l, d)."""
+        return self._like(frozen(x), frozen(y), self.shift, self._zoom)
 
     def scaled(self, exponent: int) -> CloudCost:
         try:

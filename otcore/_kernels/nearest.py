@@ -1,0 +1,77 @@
+"""The cheapest arcs of the points of a cloud: most pairs are ruled out by the boxes around them, as in ``boxes``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from otcore._kernels.boxes import LEAF, lower_bounds
+from otcore._kernels.ground import block
+
+EXACT = (1.0, 0.0)  # bounds of boxes are never above the entries, as floats: no slack
+
+
+@njit(cache=True, nogil=True)
+def insert(values, labels, x, label):
+    """Put ``x`` into the ascending ``values``, whose last one drops out."""
+    k = values.size - 1
+    while k > 0 and values[k - 1] > x:
+        values[k], labels[k] = values[k - 1], labels[k - 1]
+        k -= 1
+    values[k], labels[k] = x, label
+
+
+@njit(cache=True, nogil=True)
+def nearest(ground, x, h, leaves, supers, yt, value, label):
+    """For each point of ``yt`` the sources ``i`` of least ``M_ij - h_i``, ascending.
+
+    Parameters
+    ----------
+    ground : (code, power, unit) of the cost
+    x, h : (n, d) sources in kd order and their potentials
+    leaves, supers : pairs of boxes (2, d, k) and the largest potential in each (k,)
+    yt : (d, m) points, transposed, in kd order
+    value, label : (m, K) filled with what a value must be below, and -1; receive values and sources
+    """
+    m, K = value.shape
+    near, far = np.empty((1, LEAF)), np.empty((1, supers[1].size))
+    low, high = np.empty(x.shape[1]), np.empty(x.shape[1])
+    seed = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
+    for j in range(0, m, LEAF):
+        tile = yt[:, j : j + LEAF].copy()
+        entry = np.empty((LEAF, tile.shape[1]))
+        worst = value[j : j + LEAF, K - 1].copy()
+        for k in range(low.size):
+            low[k], high[k] = tile[k].min(), tile[k].max()
+        _visit(ground, x, h, seed, tile, entry, worst, value, label, j)
+        lower_bounds(ground, EXACT, low, high, supers, 0, far)
+        for t in range(far.size):
+            s = (seed // LEAF + t) % far.size  # nearby ones first
+            if far[0, s] >= worst.max():
+                continue
+            some = near[:, : min(LEAF, leaves[1].size - s * LEAF)]
+            lower_bounds(ground, EXACT, low, high, leaves, s * LEAF, some)
+            for r in range(some.size):
+                leaf = s * LEAF + r
+                if some[0, r] < worst.max() and leaf != seed:
+                    _visit(ground, x, h, leaf, tile, entry, worst, value, label, j)
+        if label[j, 0] >= 0:
+            seed = label[j, 0] // LEAF
+
+
+@njit(cache=True, nogil=True)
+def _visit(ground, x, h, leaf, tile, entry, worst, value, label, j):
+    """Take the pairs of one source leaf and one tile into the lists of its points ``j, j + 1, ...``."""
+    points, heights = x[leaf * LEAF : (leaf + 1) * LEAF], h[leaf * LEAF : (leaf + 1) * LEAF]
+    block(ground, points, tile, entry[: heights.size])
+    last = value.shape[1] - 1
+    for i in range(heights.size):
+        row, hits = entry[i], 0
+        for t in range(worst.size):
+            row[t] -= heights[i]
+            hits += row[t] < worst[t]
+        if hits > 0:
+            for t in range(worst.size):
+                if row[t] < worst[t]:
+                    insert(value[j + t], label[j + t], row[t], leaf * LEAF + i)
+                    worst[t] = value[j + t, last]

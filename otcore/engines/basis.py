@@ -1,0 +1,177 @@
+"""Spanning trees to start from, and the integer masses that flow on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from otcore._kernels import simplex
+from otcore._kernels.tree import spanning_forest
+from otcore._types import Array, Indices, Matrix, Potential, Weights
+
+__all__ = [
+    "Basis",
+    "Entries",
+    "Masses",
+    "basis_of",
+    "greedy",
+    "integer_masses",
+    "north_west",
+    "plant",
+    "reroute",
+    "tree_from_support",
+]
+
+BITS = 61  # of the total mass in units: flows never exceed it, and int64 keeps a spare bit
+
+
+class Entries(Protocol):
+    """What the engine asks of a cost (n, m); any :class:`otcore.costs.Cost` answers it."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def at(self, i: Indices, j: Indices) -> Array: ...
+
+    def blocks(self) -> Iterator[tuple[int, int, Matrix]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """The n + m - 1 arcs (i, j) of a spanning tree, (k,) int64 each; some may carry no mass."""
+
+    i: Indices
+    j: Indices
+
+
+class Masses(NamedTuple):
+    """Integer masses of equal sum, perturbed after Orden: ``a // quantum * 2**-exponent`` is the true one."""
+
+    a: Indices
+    b: Indices
+    exponent: int
+    quantum: int
+
+    def on(self, tree: simplex.Tree, n: int) -> Array:
+        """The true flow on the arcs of a tree, from the root down, in units of the weights."""
+        flow = simplex.tree_flow(n, tree, self.a // self.quantum, self.b // self.quantum)
+        return np.asarray(np.ldexp(flow[tree.order[1:]].astype(np.float64), -self.exponent))
+
+
+def integer_masses(a: Weights, b: Weights) -> Masses:
+    """Round masses to integers of equal sum whose tree flows are never zero.
+
+    ``b`` is scaled to the sum of ``a``.  The unit is a power of two near 2^-61 (n + 1) of the total, so
+    integer weights of equal sum stay exact; no mass becomes zero, and what rounding leaves is spread in
+    single units over the heaviest masses.  Then a -> (n + 1) a + 1, b -> (n + 1) b, and the heaviest b takes
+    the n that are missing: see :mod:`otcore._kernels.simplex`.
+
+    Examples
+    --------
+    >>> masses = integer_masses(np.array([3.0, 1.0]), np.array([2.0, 2.0]))
+    >>> (masses.a // 3 * 2.0**-masses.exponent).tolist(), int(masses.a.sum() - masses.b.sum())
+    ([3.0, 1.0], 0)
+    """
+    total, quantum = math.fsum(a), a.size + 1
+    exponent = BITS - math.frexp(total)[1] - quantum.bit_length()
+    a_units = np.maximum(1, np.rint(np.ldexp(a, exponent)).astype(np.int64))
+    b_units = np.maximum(1, np.rint(np.ldexp(b * (total / math.fsum(b)), exponent)).astype(np.int64))
+    short = int(a_units.sum() - b_units.sum())
+    lighter = b_units if short > 0 else a_units  # only ever add: nothing may become zero
+    each, rest = divmod(abs(short), lighter.size)
+    lighter += each
+    lighter[np.argsort(-lighter, kind="stable")[:rest]] += 1
+    heaviest = b_units.argmax()
+    a_units, b_units = a_units * quantum + 1, b_units * quantum
+    b_units[heaviest] += a.size
+    return Masses(a_units, b_units, exponent, quantum)
+
+
+def north_west(a: Indices, b: Indices) -> Basis:
+    """The north-west corner tree of integer masses: feasible, blind to the cost."""
+    none = np.empty(0, np.int64)
+    return Basis(*simplex.fill(none, none, a, b))
+
+
+def greedy(a: Indices, b: Indices, i: Indices, j: Indices, reduced: Array) -> Basis:
+    """Fill the arcs (i, j) in the order of their reduced costs; what is left goes by the north-west corner."""
+    order = np.argsort(reduced, kind="stable")
+    return Basis(*simplex.fill(i[order], j[order], a, b))
+
+
+def tree_from_support(
+    n: int,
+    m: int,
+    i: Indices,
+    j: Indices,
+    mass: Weights,
+    cost: Entries,
+    potentials: tuple[Potential, Potential] | None = None,
+) -> Basis:
+    """A spanning tree through the heaviest arcs of a plan, completed by the cheapest others.
+
+    Parameters
+    ----------
+    i, j, mass : (k,) support of the plan; a cycle in it loses its lightest arc
+    cost : Cost
+    potentials : f, g, optional
+        Completing arcs are then the cheapest in ``M - f - g``.
+
+    Returns
+    -------
+    Basis
+        Its flows may be negative, and it has forbidden arcs where the finite ones do not connect all nodes.
+        [Kruskal 1956 on the support, Boruvka 1926 between the components]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    f, g = (np.zeros(n), np.zeros(m)) if potentials is None else potentials
+    order = np.argsort(-mass, kind="stable")
+    while True:
+        chosen = np.zeros(i.size, np.bool_)
+        spanning_forest(n, m, i, j, order, chosen)
+        i, j = i[chosen], j[chosen]
+        if i.size == n + m - 1:
+            return Basis(i, j)
+        graph = coo_array((np.ones(i.size), (i, n + j)), shape=(n + m, n + m))
+        count, component = connected_components(graph, directed=False)
+        best, best_i, best_j = np.full(count, np.inf), np.full(count, -1), np.full(count, -1)
+        for i0, _, block in cost.blocks():
+            simplex.bridges(block, i0, n, f, g, component, best, best_i, best_j)
+        cheap = np.argsort(best, kind="stable")
+        i, j = np.concatenate([i, best_i[cheap]]), np.concatenate([j, best_j[cheap]])
+        order = np.arange(i.size)
+
+
+def plant(cost: Entries, basis: Basis, masses: Masses) -> simplex.Tree:
+    """The basis as a hanging tree with its flow."""
+    n, m = cost.shape
+    c = cost.at(basis.i, basis.j)
+    tree: simplex.Tree = simplex.hang(n, m, basis.i, basis.j, np.where(np.isinf(c), 0.0, c))
+    if tree.order[-1] < 0:
+        raise ValueError(f"basis: expected the {n + m - 1} arcs of a spanning tree, these do not span one")
+    tree.flow[:] = simplex.tree_flow(n, tree, masses.a, masses.b)
+    return tree
+
+
+def basis_of(n: int, tree: simplex.Tree) -> Basis:
+    """The arcs of a tree, from the root down."""
+    below = tree.order[1:]
+    above = tree.parent[below]
+    return Basis(np.minimum(below, above), np.maximum(below, above) - n)
+
+
+def reroute(tree: simplex.Tree, masses: Masses, i: Indices, j: Indices, reduced: Array) -> Basis:
+    """A feasible basis near an infeasible tree: from the leaves up each arc takes what fits, then greedily.
+
+    On a feasible tree that is the tree's own flow.
+    """
+    basis, order = basis_of(masses.a.size, tree), np.argsort(reduced, kind="stable")
+    i = np.concatenate([basis.i[::-1], i[order]])
+    j = np.concatenate([basis.j[::-1], j[order]])
+    return Basis(*simplex.fill(i, j, masses.a, masses.b))

@@ -1,0 +1,69 @@
+"""Column generation: pivot until no candidate arc is violated, price all arcs, take in the worst, again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from otcore._kernels import simplex
+from otcore._types import Array, Potential
+from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
+from otcore.engines.pricing import Arcs, Pricing, late
+
+__all__ = ["State", "generate"]
+
+CHUNK = 4096  # pivots between yields: about 20 ms, keeps Ctrl-C alive
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where the simplex stands: a feasible plan on a tree, and the potentials that make the tree tight.
+
+    Attributes
+    ----------
+    basis : Basis
+    flow : (n + m - 1,) mass on each arc of the basis, >= 0, in units of the weights
+    f, g : potentials of the tree; feasible only when ``optimal``
+    pivots : how many so far
+    violated : arcs that the last pricing added
+    optimal : whether no arc of the cost (of the candidates, with ``price=False``) is violated
+    rounds : how often all arcs were priced
+    arcs : how many the simplex works on
+    """
+
+    basis: Basis
+    flow: Array
+    f: Potential
+    g: Potential
+    pivots: int
+    violated: int
+    optimal: bool
+    rounds: int = 0
+    arcs: int = 0
+
+
+def generate(
+    cost: Entries, basis: Basis, arcs: Arcs, masses: Masses, pricing: Pricing | None, deadline: float | None
+) -> Iterator[State]:
+    """States of a solve from a feasible tree; without ``pricing`` on the given arcs only.
+
+    Forbidden arcs of the tree cost 0.
+    """
+    n = masses.a.size
+    k = pivots = violated = rounds = 0
+    while True:
+        tree = plant(cost, basis, masses)  # a new centroid keeps the subtrees that pivots move small
+        done, k, settled = simplex.pivots(n, tree, arcs.i, arcs.j, arcs.cost, k, CHUNK)
+        pivots += done
+        basis = basis_of(n, tree)
+        f, g = tree.potential[:n].copy(), -tree.potential[n:]
+        stop, optimal = late(deadline), settled and pricing is None
+        if settled and pricing is not None and not stop:
+            k = arcs.i.size  # the new arcs are looked at first
+            worst, stop = pricing.violated(f, g, deadline)
+            arcs, rounds = arcs.extend(worst), rounds + 1
+            violated = worst.i.size
+            optimal = violated == 0 and not stop
+        yield State(basis, masses.on(tree, n), f, g, pivots, violated, optimal, rounds, arcs.i.size)
+        if optimal or stop:
+            return

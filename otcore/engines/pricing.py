@@ -1,0 +1,197 @@
+"""Which arcs the simplex works on: the cheapest to start with, then those that violate their constraint."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol, TypeGuard
+
+import numpy as np
+
+from otcore._kernels import boxes, nearest, simplex
+from otcore._types import Array, Indices, Points, Potential
+from otcore.costs import CloudCost
+from otcore.engines.basis import Entries
+
+__all__ = ["Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "pricing_of", "prunable"]
+
+CHEAPEST = 15  # arcs a row and a column to start from; 6 need twice the pivots in the plane, 20 gain nothing
+NEAREST = 8  # the same for clouds, whose start is good: 15 make no difference, 25 are slower
+WORST = 4  # violated arcs that a row may add in one round
+DIMENSIONS = 3  # beyond, boxes rule out too few pairs
+
+
+class Arcs(NamedTuple):
+    """Candidate arcs (i, j) with their costs, row by row."""
+
+    i: Indices
+    j: Indices
+    cost: Array
+
+    def extend(self, other: Arcs) -> Arcs:
+        i, j, cost = (np.concatenate(pair) for pair in zip(self, other, strict=True))
+        return Arcs(i, j, cost)
+
+
+class Pricing(Protocol):
+    """How a cost is searched for arcs."""
+
+    def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
+        """Some arcs of least reduced cost of every row and column, row by row, and these reduced costs."""
+        ...
+
+    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+        """The worst violated arcs of each row, and whether the deadline came before all rows were priced."""
+        ...
+
+
+def pricing_of(cost: Entries) -> Pricing:
+    """By boxes where they are tight, else over all entries."""
+    return Boxed(cost) if prunable(cost) else Streamed(cost)
+
+
+def prunable(cost: Entries) -> TypeGuard[CloudCost]:
+    """Whether boxes around points rule out most arcs: clouds in few dimensions."""
+    return isinstance(cost, CloudCost) and cost.x.shape[1] <= DIMENSIONS
+
+
+def late(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
+
+
+def given(
+    cost: Entries, arcs: tuple[Indices, Indices], potentials: tuple[Potential, Potential] | None
+) -> tuple[Arcs, Array]:
+    """The finite ones of the given arcs, and their reduced costs."""
+    i, j = arcs
+    c = cost.at(i, j)
+    finite = np.isfinite(c)
+    i, j, c = i[finite], j[finite], c[finite]
+    if potentials is None:
+        f, g = np.full(cost.shape[0], np.inf), np.full(cost.shape[1], np.inf)
+        np.minimum.at(g, j, c)
+        np.minimum.at(f, i, c - g[j])
+    else:
+        f, g = potentials
+    return Arcs(i, j, c), c - f[i] - g[j]
+
+
+def tolerance(f: Potential, g: Potential) -> float:
+    """What a computed reduced cost must be below to say anything."""
+    return simplex.ROUNDING * max(float(np.abs(f).max()), float(np.abs(g).max()))
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """Every entry is looked at, block by block: any cost."""
+
+    cost: Entries
+
+    def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
+        cost, (n, m) = self.cost, self.cost.shape
+        if potentials is None:
+            g = np.full(m, np.inf)
+            for _, _, block in cost.blocks():
+                np.minimum(g, block.min(axis=0), out=g)
+            g[np.isinf(g)] = 0.0
+        else:
+            g = potentials[1]
+        K, L = min(CHEAPEST, m), min(CHEAPEST, n)
+        row_r, row_j = np.full((n, K), np.inf), np.full((n, K), -1)
+        column_r, column_i = np.full((L, m), np.inf), np.full((L, m), -1)
+        for i0, _, block in cost.blocks():
+            simplex.cheapest(block, i0, n, g, row_r, row_j, column_r, column_i)
+            if late(deadline):
+                break
+        rows, columns = row_j >= 0, column_i >= 0
+        keys = np.concatenate([(np.arange(n)[:, None] * m + row_j)[rows], (column_i * m + np.arange(m))[columns]])
+        i, j = np.divmod(np.unique(keys), m)
+        c = cost.at(i, j)
+        f = row_r[:, 0] if potentials is None else potentials[0]
+        return Arcs(i, j, c), c - f[i] - g[j]
+
+    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+        n, m = self.cost.shape
+        least = tolerance(f, g)
+        keep = min(m, WORST * -(-m // n))
+        worst_r, worst_j = np.full((n, keep), -least), np.full((n, keep), -1)
+        stopped = False
+        for i0, i1, block in self.cost.blocks():
+            simplex.violations(block, i0, f, g, least, worst_r, worst_j)
+            stopped = i1 < n and late(deadline)
+            if stopped:
+                break
+        i, k = np.nonzero(worst_j >= 0)
+        j = worst_j[i, k]
+        return Arcs(i, j, self.cost.at(i, j)), stopped
+
+
+class Boxes(NamedTuple):
+    """Points in kd order with the boxes around each 32 and each 1024 of them."""
+
+    points: Points
+    points_t: Array
+    leaves: Array
+    supers: Array
+
+    @classmethod
+    def of(cls, points: Points) -> Boxes:
+        points_t = points.T.copy()
+        return cls(points, points_t, boxes.corners(points_t, boxes.LEAF), boxes.corners(points_t, boxes.SUPER))
+
+    def nearest(self, cost: CloudCost, h: Potential, to: Array, below: Potential, k: int) -> tuple[Array, Indices]:
+        """The ``k`` points of least ``M - h`` for each column of ``to`` (d, m), (m, k) each; -1 if not ``below``."""
+        value = np.repeat(below[:, None], k, axis=1)
+        label = np.full(value.shape, -1)
+        leaves, supers = self.leaves, self.supers
+        tops = boxes.highest(h, boxes.LEAF), boxes.highest(h, boxes.SUPER)
+        nearest.nearest(cost.ground, self.points, h, (leaves, tops[0]), (supers, tops[1]), to, value, label)
+        return value, label
+
+
+@dataclass(frozen=True, eq=False)
+class Boxed:
+    """Boxes rule out most pairs: clouds in few dimensions, both sides in kd order (in any other, only slower)."""
+
+    cost: CloudCost
+
+    @cached_property
+    def x(self) -> Boxes:
+        return Boxes.of(self.cost.zoomed[0])
+
+    @cached_property
+    def y(self) -> Boxes:
+        return Boxes.of(self.cost.zoomed[1])
+
+    def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
+        f, g = (None, np.zeros(self.cost.shape[1])) if potentials is None else potentials
+        arcs, f = self.nearby(g, f)
+        return arcs, arcs.cost - f[arcs.i] - g[arcs.j]
+
+    def nearby(self, g: Potential, f: Potential | None = None) -> tuple[Arcs, Potential]:
+        """The arcs of least ``M - g`` of each row and of least ``M - f`` of each column, and ``f``.
+
+        Unless it is given, ``f`` is the c-transform of ``g``.
+        """
+        n, m = self.cost.shape
+        row_r, row_j = self.y.nearest(self.cost, g, self.x.points_t, np.full(n, np.inf), min(NEAREST, m))
+        f = row_r[:, 0].copy() if f is None else f
+        _, column_i = self.x.nearest(self.cost, f, self.y.points_t, np.full(m, np.inf), min(NEAREST, n))
+        keys = np.append(np.arange(n)[:, None] * m + row_j, column_i * m + np.arange(m)[:, None])
+        keys.sort()
+        i, j = np.divmod(keys[np.append(True, keys[1:] != keys[:-1])], m)
+        return Arcs(i, j, self.cost.at(i, j)), f
+
+    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+        n, m = self.cost.shape
+        least = tolerance(f, g)
+        if n >= m:
+            _, worst = self.y.nearest(self.cost, g, self.x.points_t, f - least, min(WORST, m))
+            i, k = np.nonzero(worst >= 0)
+            j = worst[i, k]
+        else:  # the side of more points asks, so that each may ask for few
+            _, worst = self.x.nearest(self.cost, f, self.y.points_t, g - least, min(WORST, n))
+            j, k = np.nonzero(worst >= 0)
+            i = worst[j, k]
+        return Arcs(i, j, self.cost.at(i, j)), False
