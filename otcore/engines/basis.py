@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from otcore._kernels import simplex
+from otcore._kernels import arcs, simplex
 from otcore._kernels.tree import spanning_forest
 from otcore._types import Array, Indices, Matrix, Potential, Weights
 
@@ -94,13 +94,13 @@ def integer_masses(a: Weights, b: Weights) -> Masses:
 def north_west(a: Indices, b: Indices) -> Basis:
     """The north-west corner tree of integer masses: feasible, blind to the cost."""
     none = np.empty(0, np.int64)
-    return Basis(*simplex.fill(none, none, a, b))
+    return Basis(*arcs.fill(none, none, a, b))
 
 
 def greedy(a: Indices, b: Indices, i: Indices, j: Indices, reduced: Array) -> Basis:
     """Fill the arcs (i, j) in the order of their reduced costs; what is left goes by the north-west corner."""
     order = np.argsort(reduced, kind="stable")
-    return Basis(*simplex.fill(i[order], j[order], a, b))
+    return Basis(*arcs.fill(i[order], j[order], a, b))
 
 
 def tree_from_support(
@@ -142,7 +142,7 @@ def tree_from_support(
         count, component = connected_components(graph, directed=False)
         best, best_i, best_j = np.full(count, np.inf), np.full(count, -1), np.full(count, -1)
         for i0, _, block in cost.blocks():
-            simplex.bridges(block, i0, n, f, g, component, best, best_i, best_j)
+            arcs.bridges(block, i0, n, f, g, component, best, best_i, best_j)
         cheap = np.argsort(best, kind="stable")
         i, j = np.concatenate([i, best_i[cheap]]), np.concatenate([j, best_j[cheap]])
         order = np.arange(i.size)
@@ -155,7 +155,7 @@ def plant(cost: Entries, basis: Basis, masses: Masses) -> simplex.Tree:
     tree: simplex.Tree = simplex.hang(n, m, basis.i, basis.j, np.where(np.isinf(c), 0.0, c))
     if tree.order[-1] < 0:
         raise ValueError(f"basis: expected the {n + m - 1} arcs of a spanning tree, these do not span one")
-    tree.flow[:] = simplex.tree_flow(n, tree, masses.a, masses.b)
+    simplex.load(n, tree, simplex.tree_flow(n, tree, masses.a, masses.b))
     return tree
 
 
@@ -174,4 +174,4 @@ def reroute(tree: simplex.Tree, masses: Masses, i: Indices, j: Indices, reduced:
     basis, order = basis_of(masses.a.size, tree), np.argsort(reduced, kind="stable")
     i = np.concatenate([basis.i[::-1], i[order]])
     j = np.concatenate([basis.j[::-1], j[order]])
-    return Basis(*simplex.fill(i, j, masses.a, masses.b))
+    return Basis(*arcs.fill(i, j, masses.a, masses.b))

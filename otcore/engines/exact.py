@@ -100,7 +100,7 @@ def solve(
         i, j = np.append(i, pool.i), np.append(j, pool.j)
         basis = tree_from_support(*cost.shape, i, j, trust, cost, potentials)
     tree = plant(cost, basis, masses)
-    if tree.flow[tree.order[1:]].min() <= 0:
+    if np.minimum(tree.up, tree.down)[tree.order[1:]].min() <= 0:
         basis = reroute(tree, masses, pool.i, pool.j, reduced)
     allowed = np.isfinite(cost.at(basis.i, basis.j)).all()
     yield from (generate if allowed else two_phases)(cost, basis, pool, masses, pricing if price else None, deadline)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from otcore._kernels import simplex
 from otcore._types import Array, Potential
 from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
@@ -12,6 +14,7 @@ from otcore.engines.pricing import Arcs, Pricing, late
 
 __all__ = ["State", "generate"]
 
+NONE = np.empty(0, np.int64)
 CHUNK = 4096  # pivots between yields: about 20 ms, keeps Ctrl-C alive
 
 
@@ -53,7 +56,7 @@ def generate(
     k = pivots = violated = rounds = 0
     while True:
         tree = plant(cost, basis, masses)  # a new centroid keeps the subtrees that pivots move small
-        done, k, settled = simplex.pivots(n, tree, arcs.i, arcs.j, arcs.cost, k, CHUNK)
+        done, k, settled = simplex.pivots(tree, arcs.i, n + arcs.j, arcs.cost, k, CHUNK, 0.0, NONE)
         pivots += done
         basis = basis_of(n, tree)
         f, g = tree.potential[:n].copy(), -tree.potential[n:]

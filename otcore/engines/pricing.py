@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
-from otcore._kernels import boxes, nearest, simplex
+from otcore._kernels import arcs, boxes, nearest, simplex
 from otcore._types import Array, Indices, Points, Potential
 from otcore.costs import CloudCost
 from otcore.engines.basis import Entries
@@ -61,10 +61,10 @@ def late(deadline: float | None) -> bool:
 
 
 def given(
-    cost: Entries, arcs: tuple[Indices, Indices], potentials: tuple[Potential, Potential] | None
+    cost: Entries, pairs: tuple[Indices, Indices], potentials: tuple[Potential, Potential] | None
 ) -> tuple[Arcs, Array]:
     """The finite ones of the given arcs, and their reduced costs."""
-    i, j = arcs
+    i, j = pairs
     c = cost.at(i, j)
     finite = np.isfinite(c)
     i, j, c = i[finite], j[finite], c[finite]
@@ -101,7 +101,7 @@ class Streamed:
         row_r, row_j = np.full((n, K), np.inf), np.full((n, K), -1)
         column_r, column_i = np.full((L, m), np.inf), np.full((L, m), -1)
         for i0, _, block in cost.blocks():
-            simplex.cheapest(block, i0, n, g, row_r, row_j, column_r, column_i)
+            arcs.cheapest(block, i0, n, g, row_r, row_j, column_r, column_i)
             if late(deadline):
                 break
         rows, columns = row_j >= 0, column_i >= 0
@@ -118,7 +118,7 @@ class Streamed:
         worst_r, worst_j = np.full((n, keep), -least), np.full((n, keep), -1)
         stopped = False
         for i0, i1, block in self.cost.blocks():
-            simplex.violations(block, i0, f, g, least, worst_r, worst_j)
+            arcs.violations(block, i0, f, g, least, worst_r, worst_j)
             stopped = i1 < n and late(deadline)
             if stopped:
                 break
@@ -166,8 +166,8 @@ class Boxed:
 
     def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
         f, g = (None, np.zeros(self.cost.shape[1])) if potentials is None else potentials
-        arcs, f = self.nearby(g, f)
-        return arcs, arcs.cost - f[arcs.i] - g[arcs.j]
+        near, f = self.nearby(g, f)
+        return near, near.cost - f[near.i] - g[near.j]
 
     def nearby(self, g: Potential, f: Potential | None = None) -> tuple[Arcs, Potential]:
         """The arcs of least ``M - g`` of each row and of least ``M - f`` of each column, and ``f``.
