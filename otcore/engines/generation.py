@@ -10,11 +10,13 @@ import numpy as np
 from otcore._kernels import simplex
 from otcore._types import Array, Potential
 from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
+from otcore.engines.blocks import Net, settle
 from otcore.engines.pricing import Arcs, Pricing, late
 
 __all__ = ["State", "generate"]
 
 NONE = np.empty(0, np.int64)
+SLACK = 4  # tolerances that the rises of contracted paths may be wrong by: one a level
 CHUNK = 4096  # pivots between yields: about 20 ms, keeps Ctrl-C alive
 
 
@@ -46,16 +48,25 @@ class State:
 
 
 def generate(
-    cost: Entries, basis: Basis, arcs: Arcs, masses: Masses, pricing: Pricing | None, deadline: float | None
+    cost: Entries,
+    basis: Basis,
+    arcs: Arcs,
+    masses: Masses,
+    pricing: Pricing | None,
+    deadline: float | None,
+    blocks: bool = False,
 ) -> Iterator[State]:
     """States of a solve from a feasible tree; without ``pricing`` on the given arcs only.
 
-    Forbidden arcs of the tree cost 0.
+    Forbidden arcs of the tree cost 0.  With ``blocks`` rows in kd order are settled piece by piece first.
     """
     n = masses.a.size
     k = pivots = violated = rounds = 0
     while True:
         tree = plant(cost, basis, masses)  # a new centroid keeps the subtrees that pivots move small
+        if blocks:
+            slack = SLACK * simplex.refresh(tree)
+            pivots += settle(Net.of(tree, arcs, n), slack, deadline)
         done, k, settled = simplex.pivots(tree, arcs.i, n + arcs.j, arcs.cost, k, CHUNK, 0.0, NONE)
         pivots += done
         basis = basis_of(n, tree)

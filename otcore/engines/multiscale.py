@@ -24,6 +24,7 @@ __all__ = ["solve"]
 
 FINEST = 2.5  # points in a cell of the finest cells; 4 leave 30 % more pivots to the last level, 1.5 gain nothing
 HALVINGS = 2  # between levels: cells of four parts; with three halvings the last level pivots three times as often
+BLOCKS = 1500  # rows
 COARSEST = 200  # cells of both sides together that need no coarser start
 
 
@@ -56,7 +57,7 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
         else:
             arcs, _ = pricing.nearby(_extended(above, level, state.f))
             basis = _refined(above, level, state.basis)
-        for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline):
+        for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, level.masses.a.size > BLOCKS):
             if level.masses.a.size == x.size and level.masses.b.size == y.size:
                 yield _in_order(state, x, y)
         above = level

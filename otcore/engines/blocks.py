@@ -1,0 +1,108 @@
+"""Pivots in blocks: a large tree is optimised piece by piece, each piece small enough for the cache.
+
+A pivot in a tree of a hundred thousand nodes moves thousands of them; among the neighbours of a few thousand points
+it moves hundreds, and the paths that lead elsewhere are contracted to single arcs.  Ranges of points in kd order are
+halved down to blocks; what is violated across their borders is left for blocks around the borders.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from otcore._kernels import contraction, simplex
+from otcore._types import Array, Indices
+from otcore.engines.pricing import Arcs, late
+
+__all__ = ["Net", "settle"]
+
+BLOCK = 1500  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
+BORDER = 6000  # the same once most is done: larger blocks, fewer borders
+FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
+NEAR = 4  # rows on either side of a violated one that join its block
+ROUNDS = 30  # over the borders of an inner range; the outer ones see what is left
+CHUNK = 4096  # pivots between looks at the clock
+
+
+class Net(NamedTuple):
+    """A tree and the arcs of its rows, which stand in kd order.
+
+    Attributes
+    ----------
+    tree : simplex.Tree
+    gone : record of lost paths, see :func:`otcore._kernels.simplex.pivots`
+    start : (rows + 1,) the arcs of row r are ``start[r] .. start[r + 1] - 1``
+    tail, head : nodes of the arcs
+    cost : of the arcs
+    """
+
+    tree: simplex.Tree
+    gone: Indices
+    start: Indices
+    tail: Indices
+    head: Indices
+    cost: Array
+
+    @classmethod
+    def of(cls, tree: simplex.Tree, arcs: Arcs, n: int) -> Net:
+        """The net of a whole transportation problem with ``n`` rows."""
+        order = np.argsort(arcs.i, kind="stable")
+        start = np.append(0, np.cumsum(np.bincount(arcs.i, minlength=n)))
+        return cls(tree, np.empty(0, np.int64), start, arcs.i[order], n + arcs.j[order], arcs.cost[order])
+
+    @property
+    def rows(self) -> int:
+        return self.start.size - 1
+
+
+def settle(net: Net, slack: float, deadline: float | None, outermost: bool = True) -> int:
+    """Pivot until no arc violates its constraint by much more than ``slack``; returns how many pivots.
+
+    A violation near the slack may be left, or one that the rounds did not reach.
+    """
+    if net.rows <= BLOCK:
+        return _pivot(net, slack, deadline)
+    simplex.refresh(net.tree)
+    pivots = 0
+    for part in np.array_split(np.arange(net.rows), FAN):
+        pivots += _within(net, part, slack, deadline)
+    marked = np.empty(net.rows, np.bool_)
+    rounds = 0
+    while (outermost or rounds < ROUNDS) and not late(deadline):
+        contraction.violating(net.tree, net.start, net.tail, net.head, net.cost, 2 * slack, NEAR, marked)
+        rows, before, rounds = np.flatnonzero(marked), pivots, rounds + 1
+        size = max(BORDER, net.rows // 64)
+        for part in np.array_split(rows, -(-rows.size // size)) if rows.size else ():
+            pivots += _within(net, part, slack, deadline, flat=True)
+        if pivots == before:
+            break
+    return pivots
+
+
+def _pivot(net: Net, slack: float, deadline: float | None) -> int:
+    """Pivots on the whole net at once."""
+    pivots, k, settled = 0, 0, False
+    while not settled and not late(deadline):
+        done, k, settled = simplex.pivots(net.tree, net.tail, net.head, net.cost, k, CHUNK, slack, net.gone)
+        pivots += done
+    return pivots
+
+
+def _within(net: Net, rows: Indices, slack: float, deadline: float | None, flat: bool = False) -> int:
+    """Settle the arcs of some rows on the contracted tree and carry the result back."""
+    if late(deadline):
+        return 0
+    arcs = contraction.arcs_of(net.start, rows)
+    tail, head = net.tail[arcs], net.head[arcs]
+    small, node, label = contraction.contract(net.tree, np.append(tail, head))
+    before = small.up.copy(), small.down.copy()
+    simplex.centre(small, np.empty(node.size, np.int64))
+    start = np.append(0, np.cumsum(net.start[rows + 1] - net.start[rows]))
+    part = Net(small, np.zeros(node.size, np.int64), start, label[tail], label[head], net.cost[arcs])
+    pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, outermost=False)
+    if pivots > 0:
+        contraction.expand(net.tree, net.gone, small, before, part.gone, node, label, arcs)
+        contraction.thread(net.tree)
+        simplex.refresh(net.tree)
+    return pivots
