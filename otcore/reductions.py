@@ -176,7 +176,9 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
 
     if finite and not carries(lo + (top - lo) / WIDE):
         return cost
-    below, enough = top - lo if homogeneous else max(least, (top - lo) * 2.0**-200), top - lo
+    # Not so near lo that the cap would round to it: then all costs were equal, and any plan would do.
+    lowest = max(least, abs(lo) * 2.0**-20, (top - lo) * 2.0**-200)
+    below, enough = top - lo if homogeneous else lowest, top - lo
     while enough > COARSE * below:
         middle = float(np.sqrt(below) * np.sqrt(enough))
         if carries(lo + middle):

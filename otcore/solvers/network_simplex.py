@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOLVER", "NetworkSimplex", "NetworkSimplexReport"]
 
-FIRST_LOOK = 1 << 17  # pivots, then twice as many each time: a candidate costs a certificate, seconds at 10^6 points
+FIRST_LOOK = 1 << 20  # pivots, then twice as many each time: a candidate costs a certificate
 
 
 class NetworkSimplexReport(NamedTuple):
@@ -58,7 +58,7 @@ class NetworkSimplex:
             problem.cost, problem.a, problem.b, potentials=potentials, support=support, deadline=budget.deadline
         ):
             if state.pivots >= look and not state.optimal:
-                look *= 2
+                look = 2 * state.pivots
                 yield _candidate(problem, state)
         yield _candidate(problem, state)
 
