@@ -64,17 +64,19 @@ def settle(net: Net, slack: float, deadline: float | None, outermost: bool = Tru
     if net.rows <= BLOCK:
         return _pivot(net, slack, deadline)
     simplex.refresh(net.tree)
-    pivots = 0
-    for part in np.array_split(np.arange(net.rows), FAN):
-        pivots += _within(net, part, slack, deadline)
     marked = np.empty(net.rows, np.bool_)
-    rounds = 0
+    pivots = rounds = 0
     while (outermost or rounds < ROUNDS) and not late(deadline):
         contraction.violating(net.tree, net.start, net.tail, net.head, net.cost, 2 * slack, NEAR, marked)
-        rows, before, rounds = np.flatnonzero(marked), pivots, rounds + 1
-        size = max(BORDER, net.rows // 64)
-        for part in np.array_split(rows, -(-rows.size // size)) if rows.size else ():
-            pivots += _within(net, part, slack, deadline, flat=True)
+        rows, before = np.flatnonzero(marked), pivots
+        everywhere = rounds == 0 and 2 * rows.size > net.rows
+        if everywhere:
+            rows, count = np.arange(net.rows), FAN
+        else:
+            count = -(-rows.size // max(BORDER, net.rows // 64))
+        for part in np.array_split(rows, count) if rows.size else ():
+            pivots += _within(net, part, slack, deadline, flat=not everywhere)
+        rounds += 1
         if pivots == before:
             break
     return pivots
