@@ -80,7 +80,7 @@ def given(
 def _pairs(keys: Indices, m: int) -> tuple[Indices, Indices]:
     """The distinct pairs (i, j) of the keys ``i m + j``, in order; np.unique would hash, at twice the time."""
     keys = np.sort(keys, axis=None)
-    return np.divmod(keys[np.append(True, keys[1:] != keys[:-1])], m)
+    return np.divmod(keys[np.diff(keys, prepend=-1) > 0], m)
 
 
 def tolerance(f: Potential, g: Potential) -> float:
