@@ -8,9 +8,11 @@ tree is optimal for the whole problem.  [Column generation: Ford & Fulkerson 195
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from otcore._kernels.cells import kd_order
 from otcore._types import Indices, Potential, Weights
 from otcore.engines import multiscale
 from otcore.engines.basis import (
@@ -85,13 +87,45 @@ def solve(
     InfeasibleError
         When the finite arcs cannot carry the masses; :func:`otcore.engines.feasible.transportable` says why.
     """
-    cold = all(part is None for part in (basis, potentials, support, arcs))
-    if cold and price and prunable(cost):
-        yield from multiscale.solve(cost, a, b, deadline)
+    start = Start(basis, potentials, support, arcs)
+    if not prunable(cost):
+        yield from _solve(cost, a, b, start, price, deadline)
         return
-    masses = integer_masses(a, b)
-    pricing = pricing_of(cost)
-    pool, reduced = pricing.cheapest(potentials, deadline) if arcs is None else given(cost, arcs, potentials)
+    x, y = (kd_order(points.T.copy()) for points in cost.zoomed)  # boxes are small around neighbours
+    cost, a, b = cost.restrict(x, y), a[x], b[y]
+    if price and all(part is None for part in start):
+        states = multiscale.solve(cost, a, b, deadline)
+    else:
+        states = _solve(cost, a, b, start.taken(x, y), price, deadline)
+    for state in states:
+        yield state.put_back(x, y)
+
+
+class Start(NamedTuple):
+    """What a solve may be given to start from; see :func:`solve`."""
+
+    basis: Basis | None = None
+    potentials: tuple[Potential, Potential] | None = None
+    support: tuple[Indices, Indices] | None = None
+    arcs: tuple[Indices, Indices] | None = None
+
+    def taken(self, x: Indices, y: Indices) -> Start:
+        """The same start for the rows ``x`` and the columns ``y``, which are permutations."""
+        row, column = np.argsort(x), np.argsort(y)
+        basis, potentials, support, arcs = self
+        return Start(
+            None if basis is None else Basis(row[basis.i], column[basis.j]),
+            None if potentials is None else (potentials[0][x], potentials[1][y]),
+            None if support is None else (row[support[0]], column[support[1]]),
+            None if arcs is None else (row[arcs[0]], column[arcs[1]]),
+        )
+
+
+def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, deadline: float | None) -> Iterator[State]:
+    """Solve from a given start, or from the cheapest arcs."""
+    basis, potentials, support, pairs = start
+    masses, pricing = integer_masses(a, b), pricing_of(cost)
+    pool, reduced = pricing.cheapest(potentials, deadline) if pairs is None else given(cost, pairs, potentials)
     if basis is None and potentials is None and support is None:
         basis = greedy(masses.a, masses.b, pool.i, pool.j, reduced)
     elif basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are

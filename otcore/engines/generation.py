@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from otcore._kernels import simplex
-from otcore._types import Array, Potential
+from otcore._types import Array, Indices, Potential
 from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
 from otcore.engines.blocks import Net, settle
 from otcore.engines.pricing import Arcs, Pricing, late
@@ -45,6 +45,12 @@ class State:
     optimal: bool
     rounds: int = 0
     arcs: int = 0
+
+    def put_back(self, x: Indices, y: Indices) -> State:
+        """The state of the rows ``x`` and the columns ``y`` of a problem, as one of the problem."""
+        f, g = np.empty_like(self.f), np.empty_like(self.g)
+        f[x], g[y] = self.f, self.g
+        return replace(self, basis=Basis(x[self.basis.i], y[self.basis.j]), f=f, g=g)
 
 
 def generate(

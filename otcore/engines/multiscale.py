@@ -9,7 +9,7 @@ candidate arcs there.  At the last level the parts are the points: nothing is ap
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,17 +39,18 @@ class Level:
 
 
 def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None) -> Iterator[State]:
-    """Solve a transportation problem between clouds in few dimensions; see :func:`otcore.engines.exact.solve`.
+    """Solve a transportation problem between clouds in few dimensions, both in kd order.
+
+    :func:`otcore.engines.exact.solve` puts them in order; in any other, cells are large and it takes longer.
 
     Yields
     ------
     State
         Of the whole problem, once the coarser levels are solved.
     """
-    x, y = (cells.kd_order(points.T.copy()) for points in cost.zoomed)
     above: Level | None = None
     state: State | None = None
-    for level in levels(cost.restrict(x, y), integer_masses(a[x], b[y])):
+    for level in levels(cost, integer_masses(a, b)):
         pricing = Boxed(level.cost)
         if above is None or state is None:
             arcs, reduced = pricing.cheapest(None, deadline)
@@ -58,8 +59,8 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
             arcs, _ = pricing.nearby(_extended(above, level, state.f))
             basis = _refined(above, level, state.basis)
         for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, level.masses.a.size > BLOCKS):
-            if level.masses.a.size == x.size and level.masses.b.size == y.size:
-                yield _in_order(state, x, y)
+            if level.cost is cost:
+                yield state
         above = level
 
 
@@ -107,10 +108,3 @@ def _extended(above: Level, level: Level, f: Potential) -> Potential:
     x, y = Boxes.of(above.cost.zoomed[0]), level.cost.zoomed[1]
     g, _ = x.nearest(above.cost, f, y.T.copy(), np.full(y.shape[0], np.inf), 1)
     return g[:, 0]
-
-
-def _in_order(state: State, x: Indices, y: Indices) -> State:
-    """The state of the clouds ``x[order]``, ``y[order]`` as one of the clouds."""
-    f, g = np.empty_like(state.f), np.empty_like(state.g)
-    f[x], g[y] = state.f, state.g
-    return replace(state, basis=Basis(x[state.basis.i], y[state.basis.j]), f=f, g=g)

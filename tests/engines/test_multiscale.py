@@ -74,7 +74,7 @@ def test_every_kind_of_cloud_is_solved_as_without_levels(kind, metric, exponent,
         "pareto": (rng.random(n) ** -2, rng.random(m) ** -2),
     }[weights]
     cost = CloudCost(x, y, metric, exponent)
-    state = last(multiscale.solve(cost, a, b))
+    state = last(exact.solve(cost, a, b))
     check(cost, state, a, b)
     flat = last(exact.solve(DenseCost(cost.to_dense()), a, b))
     assert value(cost, state) == pytest.approx(value(cost, flat), rel=1e-11, abs=1e-12 * a.sum())
@@ -85,7 +85,7 @@ def test_rectangles(n, m):
     rng = np.random.default_rng(1)
     cost = CloudCost(rng.random((n, 2)), rng.random((m, 2)))
     a, b = rng.random(n), rng.random(m)
-    check(cost, last(multiscale.solve(cost, a, b)), a, b)
+    check(cost, last(exact.solve(cost, a, b)), a, b)
 
 
 def test_the_engine_takes_the_levels_for_clouds_and_agrees_with_emd():
@@ -118,7 +118,7 @@ def test_a_deadline_ends_with_a_feasible_plan_of_all_points():
     n = 3000
     cost = CloudCost(rng.random((n, 2)), rng.random((n, 2)))
     a, b = rng.random(n), rng.random(n)
-    state = last(multiscale.solve(cost, a, b, deadline=time.monotonic() - 1.0))
+    state = last(exact.solve(cost, a, b, deadline=time.monotonic() - 1.0))
     assert not state.optimal
     assert np.abs(np.bincount(state.basis.i, state.flow, n) - a).max() < 1e-9
     assert state.flow.min() >= 0
@@ -127,5 +127,5 @@ def test_a_deadline_ends_with_a_feasible_plan_of_all_points():
 def test_same_clouds_give_the_same_bits():
     rng = np.random.default_rng(5)
     x, y, a, b = rng.random((900, 2)), rng.random((800, 2)), rng.random(900), rng.random(800)
-    first, second = (last(multiscale.solve(CloudCost(x.copy(), y.copy()), a, b)) for _ in range(2))
+    first, second = (last(exact.solve(CloudCost(x.copy(), y.copy()), a, b)) for _ in range(2))
     assert all(np.array_equal(p, q) for p, q in ((first.f, second.f), (first.g, second.g), (first.flow, second.flow)))
