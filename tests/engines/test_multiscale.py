@@ -129,3 +129,23 @@ def test_same_clouds_give_the_same_bits():
     x, y, a, b = rng.random((900, 2)), rng.random((800, 2)), rng.random(900), rng.random(800)
     first, second = (last(exact.solve(CloudCost(x.copy(), y.copy()), a, b)) for _ in range(2))
     assert all(np.array_equal(p, q) for p, q in ((first.f, second.f), (first.g, second.g), (first.flow, second.flow)))
+
+
+@pytest.mark.parametrize("give", ["basis", "support", "potentials", "arcs"])
+def test_a_start_is_taken_along_into_kd_order(give):
+    rng = np.random.default_rng(6)
+    n, m = 500, 400
+    cost = CloudCost(rng.random((n, 2)), rng.random((m, 2)))
+    a, b = rng.random(n), rng.random(m)
+    cold = last(exact.solve(cost, a, b))
+    heavy = np.argsort(-cold.flow)
+    start = {
+        "basis": {"basis": cold.basis},
+        "support": {"support": (cold.basis.i[heavy], cold.basis.j[heavy])},
+        "potentials": {"potentials": (cold.f, cold.g)},
+        "arcs": {"arcs": (cold.basis.i, cold.basis.j), "price": False},
+    }[give]
+    warm = last(exact.solve(cost, a, b, **start))
+    if give != "arcs":  # these tell what may be used, not where to start
+        assert warm.pivots <= 5 and cold.pivots > n  # rounding may find one arc or another as good
+    assert value(cost, warm) == pytest.approx(value(cost, cold), rel=1e-12)
