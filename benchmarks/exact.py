@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -192,12 +193,14 @@ def main() -> None:
         if arguments.memory is not None:
             print(peak(ROWS[arguments.memory]))
             return
-        print(
-            f"{'problem':<40}{'n':>9}{'s':>9}{'peer s':>9} {'peer':<10}{'ratio':>8}{'must':>8}{'aim':>7}{'+MB':>8}"
-        )
+        print(f"{'problem':<40}{'n':>9}{'s':>9}{'peer s':>9} {'peer':<10}{'ratio':>8}{'must':>8}{'aim':>7}{'+MB':>8}")
         for row in ROWS:
             words = arguments.rows
-            chosen = any(w in f"{row.name} {row.n}" or w == "all" for w in words) if words else row.n < LONG
+            chosen = (
+                any(w == "all" or re.search(rf"\b{re.escape(w)}\b", f"{row.name} {row.n}") for w in words)
+                if words
+                else row.n < LONG
+            )
             if chosen and ("images" not in row.name or DATA.is_dir()):
                 print(measure(row), flush=True)
 
