@@ -186,7 +186,10 @@ def _as_candidate(start: Candidate | Solution, shape: tuple[int, int]) -> Candid
         raise InvalidProblemError(f"start is a {type(start).__name__}; expected a Solution or a Candidate")
     f, g = (None, None) if start.potentials is None else (as_array(h, "start.potentials") for h in start.potentials)
     if f is not None and g is not None and (f.shape, g.shape) != ((shape[0],), (shape[1],)):
-        raise ShapeError(f"start.potentials have shapes {f.shape} and {g.shape}; expected one number per weight")
+        raise ShapeError(
+            f"start.potentials have shapes {f.shape} and {g.shape}; expected ({shape[0]},) and ({shape[1]},), "
+            "one number per weight"
+        )
     plan = start.plan
     if plan is not None and plan.shape != shape:
         raise ShapeError(f"start.plan has shape {plan.shape}; expected {shape}")

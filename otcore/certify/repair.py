@@ -264,7 +264,7 @@ def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
     None where a forbidden arc would have to be crossed or the kernel overflows.
     """
     cost = problem.cost
-    if "finite" not in cost.traits:
+    if "finite" not in cost.traits or not (np.isfinite(plan.f).all() and np.isfinite(plan.g).all()):
         return None
     lo, hi = cost.bounds()
     with np.errstate(over="ignore", invalid="ignore"):

@@ -28,7 +28,7 @@ class State:
     ----------
     basis : Basis
     flow : (n + m - 1,) mass on each arc of the basis, >= 0, in units of the weights
-    f, g : potentials of the tree; feasible only when ``optimal``
+    f, g : potentials of the tree; feasible only when ``optimal``, until when those of a coarser cloud stand in
     pivots : how many so far
     violated : arcs that the last pricing added
     optimal : whether no arc of the cost (of the candidates, with ``price=False``) is violated

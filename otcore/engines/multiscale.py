@@ -9,7 +9,7 @@ candidate arcs there.  At the last level the parts are the points: nothing is ap
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,13 +54,16 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
         pricing = Boxed(level.cost)
         if above is None or state is None:
             arcs, reduced = pricing.cheapest(None, deadline)
+            extended = None
             basis = greedy(level.masses.a, level.masses.b, arcs.i, arcs.j, reduced)
         else:
-            arcs, _ = pricing.nearby(_extended(above, level, state.f))
+            g = _extended(above, level, state.f)
+            arcs, f = pricing.nearby(g)
+            extended = f, g
             basis = _refined(above, level, state.basis)
         for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, level.masses.a.size > BLOCKS):
-            if level.cost is cost:
-                yield state
+            if level.cost is cost:  # until the tree is optimal, the cells know better potentials
+                yield state if state.optimal or extended is None else replace(state, f=extended[0], g=extended[1])
         above = level
 
 

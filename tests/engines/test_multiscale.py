@@ -124,6 +124,17 @@ def test_a_deadline_ends_with_a_feasible_plan_of_all_points():
     assert state.flow.min() >= 0
 
 
+def test_an_early_end_has_the_potentials_of_the_cells():
+    rng = np.random.default_rng(7)
+    n = 4000
+    cost = CloudCost(rng.random((n, 2)), rng.random((n, 2)), "euclidean", 2.0)
+    a, b = np.ones(n) / n, np.ones(n) / n
+    *_, early = (state for state in exact.solve(cost, a, b) if not state.optimal)
+    truth = last(exact.solve(cost, a, b))
+    assert (early.f[:, None] + early.g - cost.to_dense()).max() <= 1e-15
+    assert early.f @ a + early.g @ b > 0.5 * value(cost, truth)
+
+
 def test_same_clouds_give_the_same_bits():
     rng = np.random.default_rng(5)
     x, y, a, b = rng.random((900, 2)), rng.random((800, 2)), rng.random(900), rng.random(800)
