@@ -20,10 +20,36 @@ MAX_PRODUCT = 8.0  # up to here half-integer powers are products; beyond, and be
 @njit(cache=True, nogil=True)
 def block(ground, points, yt, entry):
     """``entry[i, t] = M(points_i, y_t)`` for points (r, d) and columns ``yt`` (d, w); both C-ordered."""
-    entry[:] = 0.0
-    for k in range(yt.shape[0]):
-        accumulate(ground[0], points[:, k], yt[k], entry)
+    bases(ground[0], points, yt, entry)
     finish(ground, entry.reshape(-1))
+
+
+@njit(cache=True, nogil=True)
+def bases(code, points, yt, base):
+    """What :func:`finish` makes costs of: sums of squares, sums or maxima of the differences, (r, w)."""
+    together = 2 if yt.shape[0] >= 2 else 0
+    if together:
+        for i in range(points.shape[0]):
+            pair(code, points[i, 0], points[i, 1], yt[0], yt[1], base[i])
+    else:
+        base[:] = 0.0
+    for k in range(together, yt.shape[0]):
+        accumulate(code, points[:, k], yt[k], base)
+
+
+@njit(cache=True, nogil=True)
+def pair(code, x0, x1, y0, y1, base):
+    """The first two coordinates at once: the same floats as from zero by :func:`accumulate`, a third of the traffic."""
+    if code == CITYBLOCK:
+        for t in range(base.size):
+            base[t] = abs(x0 - y0[t]) + abs(x1 - y1[t])
+    elif code == CHEBYSHEV:
+        for t in range(base.size):
+            base[t] = max(abs(x0 - y0[t]), abs(x1 - y1[t]))
+    else:
+        for t in range(base.size):
+            delta, other = x0 - y0[t], x1 - y1[t]
+            base[t] = delta * delta + other * other
 
 
 @njit(cache=True, nogil=True)

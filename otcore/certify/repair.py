@@ -268,8 +268,7 @@ def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
         return None
     lo, hi = cost.bounds()
     with np.errstate(over="ignore", invalid="ignore"):
-        rounding = plan.rounding
-        base = plan.cost() if np.isfinite(rounding.left) else np.inf
+        base = plan.rounding.cost
     if not np.isfinite(base):
         return None
     # Sums of n or m nonnegative floats, two exps of at most 4 ulps, a handful of products: see the docs.

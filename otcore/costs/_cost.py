@@ -13,14 +13,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._grid import mcshane_on_grid
 
-__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "round_down", "two_difference"]
+__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "Sweep", "round_down", "two_difference"]
 
 BLOCK = 1 << 18  # entries per streamed block of rows: 2 MB, stays in the second-level cache
 UNIT = 2.0**-53  # u, the unit roundoff
@@ -68,6 +68,15 @@ class Enclosure:
 
 
 EXACT = Enclosure()
+
+
+class Sweep(NamedTuple):
+    """Potentials after one full Sinkhorn iteration, and how far marginals were and are off, in L1."""
+
+    f: Potential
+    g: Potential
+    row_error: float  # of the rows before the iteration
+    column_error: float  # of the columns after it: 0 unless they were over-relaxed
 
 
 def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
@@ -255,6 +264,60 @@ class Cost(ABC):
             top = new_top
         with np.errstate(divide="ignore"):
             return np.asarray(-epsilon * (np.log(total) + top))
+
+    def sinkhorn_pass(
+        self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
+    ) -> Sweep:
+        """One full Sinkhorn iteration: rows answer the columns, columns the new rows, over-relaxed by ``omega``.
+
+        ``f += omega (softmin_j (M - g) - f)``, then ``g`` alike with the new f.  Kernels need ONE pass over the cost.
+
+        Parameters
+        ----------
+        epsilon : float > 0, in units of the cost
+        f, g : (n,) and (m,) potentials; f None is what answers g exactly
+        a, b : (n,) and (m,) weights, positive, of sum 1
+
+        Returns
+        -------
+        Sweep
+        """
+        log_a, log_b = np.log(a), np.log(b)
+        answer = self.softmin(epsilon, g, log_b, axis=1)
+        with np.errstate(over="ignore"):
+            row_error = 2.0 if f is None else float(a @ np.abs(np.exp((f - answer) / epsilon) - 1.0))
+        f = answer if f is None else f + omega * (answer - f)
+        answer = self.softmin(epsilon, f, log_a, axis=0)
+        g = g + omega * (answer - g)
+        with np.errstate(over="ignore"):
+            return Sweep(f, g, row_error, float(b @ np.abs(np.exp((g - answer) / epsilon) - 1.0)))
+
+    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+        """Rows of ``K_ij = exp(row_i + column_j - M_ij / epsilon)`` scaled down to ``a``, and what columns then hold.
+
+        Returns
+        -------
+        x, sums, costs : (n,), (m,), (m,)
+            ``x = min(1, a / K 1)``, ``K^T x`` and ``(K * M)^T x``; costs must be finite.
+        """
+        x = np.empty(self.shape[0])
+        sums, costs = np.zeros((2, self.shape[1]))
+        for i0, i1, block in self.blocks():
+            K = np.exp(block * (-1.0 / epsilon) + (row[i0:i1, None] + column))
+            s = K.sum(axis=1)
+            x[i0:i1] = np.minimum(1.0, np.divide(a[i0:i1], s, out=np.ones_like(s), where=s > 0))
+            sums += x[i0:i1] @ K
+            K *= block
+            costs += x[i0:i1] @ K
+        return x, sums, costs
+
+    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+        """``K y`` and ``M beta``, (n,) each, for the K of :meth:`rounding_pass`: what rows hold, what filling costs."""
+        held, price = np.empty((2, self.shape[0]))
+        for i0, i1, block in self.blocks():
+            held[i0:i1] = np.exp(block * (-1.0 / epsilon) + (row[i0:i1, None] + column)) @ y
+            price[i0:i1] = block @ beta
+        return held, price
 
     def rounding_scale(self, a: Array, b: Array) -> float:
         """Cost times mass whose ``eps`` multiple rounding alone can leave between the bounds.

@@ -11,8 +11,9 @@ import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Points, Potential
-from otcore.costs._cost import Cost, Enclosure
+from otcore.costs._cost import Cost, Enclosure, Sweep
 from otcore.costs._points import matching_points
+from otcore.costs._sweep import LOG2_E, sweep
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
 
 __all__ = ["METRICS", "CloudCost"]
@@ -205,6 +206,57 @@ class CloudCost(Cost):
         boxes.pruned_ctransform(self._ground, *widths, gathered.points, h, leaves, supers, streamed.points_t, minima)
         out[streamed.order] = minima
         return out
+
+    @cached_property
+    def _tiles(self) -> Array:
+        from otcore._kernels.sinkhorn import tiled
+
+        return tiled(self._y)
+
+    def _lazy(self, epsilon: float) -> tuple[Any, float, int]:
+        """The ground without its unit, ``log2(e) / epsilon`` with it, and the columns of all tiles."""
+        code, power, unit = self._ground
+        return (code, power, 1.0), LOG2_E / epsilon * unit, self._tiles.shape[0] * self._tiles.shape[2]
+
+    def sinkhorn_pass(
+        self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
+    ) -> Sweep:
+        from otcore._kernels.sinkhorn import cloud_pass
+
+        ground, _, width = self._lazy(epsilon)
+        unit = self._ground[2]
+
+        def kernel(factor: float, *rest: Any) -> float:
+            return float(cloud_pass(ground, self._x, self._tiles, factor * unit, *rest))
+
+        return sweep(self, kernel, width, epsilon, f, g, a, b, omega)
+
+    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+        from otcore._kernels.gibbs import cloud_rounding
+
+        ground, factor, width = self._lazy(epsilon)
+        x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, width))
+        F, G = row * LOG2_E, padded(column * LOG2_E, width, -np.inf)
+        cloud_rounding(ground, self._x, self._tiles, factor, F, G, a, x, sums, costs)
+        m = self.shape[1]
+        return x, sums[:m], costs[:m] * self._ground[2]
+
+    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+        from otcore._kernels.gibbs import cloud_remainder
+
+        ground, factor, width = self._lazy(epsilon)
+        held, price = np.empty((2, self.shape[0]))
+        F, G = row * LOG2_E, padded(column * LOG2_E, width, -np.inf)
+        y, beta = padded(y, width, 0.0), padded(beta, width, 0.0)
+        cloud_remainder(ground, self._x, self._tiles, factor, F, G, y, beta, held, price)
+        return held, price * self._ground[2]
+
+
+def padded(v: Array, width: int, value: float) -> Array:
+    """``v`` (m,) continued to ``width`` entries."""
+    out = np.full(width, value)
+    out[: v.size] = v
+    return out
 
 
 class Boxed(NamedTuple):

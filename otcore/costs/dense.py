@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
-from otcore.costs._cost import EXACT, Cost, Enclosure
+from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep
+from otcore.costs._sweep import LOG2_E, sweep
 from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError
 
 __all__ = ["DenseCost", "MatrixMetricCost"]
@@ -93,6 +94,27 @@ class DenseCost(Cost):
         kernel = column_minima if axis == 0 else row_minima
         kernel(self._lower, np.ascontiguousarray(h, dtype=np.float64), out)
         return out
+
+    def sinkhorn_pass(
+        self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
+    ) -> Sweep:
+        from otcore._kernels.sinkhorn import dense_pass
+
+        return sweep(self, partial(dense_pass, self.M), self.shape[1], epsilon, f, g, a, b, omega)
+
+    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+        from otcore._kernels.gibbs import dense_rounding
+
+        x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, self.shape[1]))
+        dense_rounding(self.M, LOG2_E / epsilon, row * LOG2_E, column * LOG2_E, a, x, sums, costs)
+        return x, sums, costs
+
+    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+        from otcore._kernels.gibbs import dense_remainder
+
+        held, price = np.empty((2, self.shape[0]))
+        dense_remainder(self.M, LOG2_E / epsilon, row * LOG2_E, column * LOG2_E, y, beta, held, price)
+        return held, price
 
     def rounding_scale(self, a: Array, b: Array) -> float:
         from otcore._kernels.dense import centre

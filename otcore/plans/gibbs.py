@@ -25,6 +25,7 @@ class Rounding(NamedTuple):
     alpha: Array  # (n,) mass that the rows still lack
     beta: Array  # (m,) mass that the columns still lack
     left: float  # sum(alpha)
+    cost: float  # of the whole, fill included, in plain floats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,11 +65,15 @@ class GibbsPlan:
         """Row and column marginals: a, and b scaled to the mass of a."""
         return self.a, self.b * (self.a.sum() / self.b.sum())
 
+    @property
+    def exponents(self) -> tuple[Array, Array]:
+        """Rows and columns of ``log K + M / epsilon``; -inf where a weight is zero."""
+        with np.errstate(divide="ignore"):
+            return self.f / self.epsilon + np.log(self.a), self.g / self.epsilon + np.log(self.b / self.b.sum())
+
     def kernel_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:
         """(i0, i1, K rows, cost rows) over all rows; the same floats on every pass."""
-        with np.errstate(divide="ignore"):
-            column = self.g / self.epsilon + np.log(self.b / self.b.sum())
-            row = self.f / self.epsilon + np.log(self.a)
+        row, column = self.exponents
         for i0, i1, M in self.ground.blocks():
             z = M * (-1.0 / self.epsilon)
             z += row[i0:i1, None]
@@ -78,19 +83,20 @@ class GibbsPlan:
 
     @cached_property
     def rounding(self) -> Rounding:
-        """The scalings that make the plan feasible, in floats; three passes over the cost."""
+        """The scalings that make the plan feasible and its cost, in floats; two passes over the cost."""
         a, b = self.targets
-        row_sums = np.concatenate([K.sum(axis=1) for _, _, K, _ in self.kernel_blocks()])
-        x = np.minimum(1.0, _ratio(a, row_sums))  # Alg. 2, lines 1-2
-        column_sums = np.asarray(sum(x[i0:i1] @ K for i0, i1, K, _ in self.kernel_blocks()))
-        y = np.minimum(1.0, _ratio(b, column_sums))  # lines 3-4
-        moved = np.concatenate([x[i0:i1] * (K @ y) for i0, i1, K, _ in self.kernel_blocks()])
-        alpha, beta = np.maximum(a - moved, 0.0), np.maximum(b - y * column_sums, 0.0)  # line 5
-        return Rounding(x, y, alpha, beta, float(alpha.sum()))
+        x, sums, costs = self.ground.rounding_pass(self.epsilon, *self.exponents, a)  # Alg. 2, lines 1-2
+        y = np.minimum(1.0, _ratio(b, sums))  # lines 3-4
+        beta = np.maximum(b - y * sums, 0.0)
+        held, price = self.ground.remainder_pass(self.epsilon, *self.exponents, y, beta)
+        alpha = np.maximum(a - x * held, 0.0)  # line 5
+        missing = float(beta.sum())
+        fill = float(alpha @ price) / missing if missing > 0 else 0.0
+        return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill)
 
     def row_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:
         """(i0, i1, P rows, cost rows) of the feasible plan."""
-        x, y, alpha, beta, left = self.rounding
+        x, y, alpha, beta, left, _ = self.rounding
         fill = beta / beta.sum() if left > 0 and beta.sum() > 0 else np.zeros_like(beta)
         for i0, i1, K, M in self.kernel_blocks():
             K *= x[i0:i1, None]
@@ -100,8 +106,9 @@ class GibbsPlan:
 
     def cost(self, cost: Cost | None = None) -> float:
         """``sum P_ij M_ij`` in plain floats; pass another ``cost`` of the same shape to price the plan by it."""
-        price = self.ground if cost is None else cost
-        return float(sum(np.vdot(P, np.where(P > 0, price.rows(i0, i1), 0.0)) for i0, i1, P, _ in self.row_blocks()))
+        if cost is None:
+            return self.rounding.cost
+        return float(sum(np.vdot(P, np.where(P > 0, cost.rows(i0, i1), 0.0)) for i0, i1, P, _ in self.row_blocks()))
 
     def marginals(self) -> tuple[Array, Array]:
         """Row sums (n,) and column sums (m,)."""

@@ -1,0 +1,114 @@
+"""An entropic plan rounded onto its marginals in two passes over the cost.  [Altschuler, Weed, Rigollet 2017, Alg. 2]
+
+``K_ij = 2**(F_i + G_j - factor M_ij)`` are the floats of :func:`otcore._kernels.sinkhorn.entries`, the same bits in
+both passes.  No fast-math: the upper bound of a certificate is made here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from otcore._kernels.ground import block
+from otcore._kernels.prefetch import LINE, prefetch
+from otcore._kernels.sinkhorn import BUFFER, COLUMNS, entries, fold
+
+ROWS = 4  # rows of a cloud whose costs and entries wait together
+
+
+@njit(cache=True, nogil=True)
+def dense_rounding(M, factor, F, G, a, x, sums, costs):
+    """``x = min(1, a / K 1)``, ``sums = K^T x``, ``costs = (K * M)^T x`` for finite M."""
+    n, m = M.shape
+    e, lanes = np.empty(m), np.empty(COLUMNS)
+    sums[:] = 0.0
+    costs[:] = 0.0
+    for i in range(n):
+        lanes[:] = 0.0
+        for j in range(0, m, COLUMNS):
+            for ahead in range(j + COLUMNS, j + 2 * COLUMNS, LINE):
+                prefetch(M[i], ahead)
+            entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], e[j : j + COLUMNS], lanes)
+        x[i] = scaling(a[i], fold(lanes))
+        add(x[i], e, M[i], sums, costs)
+
+
+@njit(cache=True, nogil=True)
+def cloud_rounding(ground, points, tiles, factor, F, G, a, x, sums, costs):
+    """:func:`dense_rounding` for points and tiles of points, see :func:`otcore._kernels.sinkhorn.cloud_pass`."""
+    n, m = points.shape[0], G.size
+    rows = max(1, min(ROWS, BUFFER // m))
+    M, e = np.empty((rows, m)), np.empty(m)
+    part, lanes = np.empty((rows, COLUMNS)), np.empty(COLUMNS)
+    sums[:] = 0.0
+    costs[:] = 0.0
+    for i0 in range(0, n, rows):
+        count = min(rows, n - i0)
+        for t in range(tiles.shape[0]):
+            block(ground, points[i0 : i0 + count], tiles[t], part[:count])
+            M[:count, t * COLUMNS : (t + 1) * COLUMNS] = part[:count]
+        for k in range(count):
+            lanes[:] = 0.0
+            for j in range(0, m, COLUMNS):
+                entries(M[k, j : j + COLUMNS], factor, F[i0 + k], G[j : j + COLUMNS], e[j : j + COLUMNS], lanes)
+            x[i0 + k] = scaling(a[i0 + k], fold(lanes))
+            add(x[i0 + k], e, M[k], sums, costs)
+
+
+@njit(cache=True, nogil=True)
+def dense_remainder(M, factor, F, G, y, beta, held, price):
+    """``held = K y`` and ``price = M beta``."""
+    e, lanes, prices = np.empty(COLUMNS), np.empty(COLUMNS), np.empty(COLUMNS)
+    ignored = np.empty(COLUMNS)
+    for i in range(M.shape[0]):
+        lanes[:] = 0.0
+        prices[:] = 0.0
+        for j in range(0, M.shape[1], COLUMNS):
+            for ahead in range(j + COLUMNS, j + 2 * COLUMNS, LINE):
+                prefetch(M[i], ahead)
+            row = M[i, j : j + COLUMNS]
+            entries(row, factor, F[i], G[j : j + COLUMNS], e[: row.size], ignored)
+            weigh(e[: row.size], y[j : j + COLUMNS], row, beta[j : j + COLUMNS], lanes, prices)
+        held[i], price[i] = fold(lanes), fold(prices)
+
+
+@njit(cache=True, nogil=True)
+def cloud_remainder(ground, points, tiles, factor, F, G, y, beta, held, price):
+    """:func:`dense_remainder` for points and tiles of points; y and beta are 0 on the columns of no point."""
+    e, ignored, M = np.empty(COLUMNS), np.empty(COLUMNS), np.empty((ROWS, COLUMNS))
+    lanes, prices = np.empty((ROWS, COLUMNS)), np.empty((ROWS, COLUMNS))
+    for i0 in range(0, points.shape[0], ROWS):
+        count = min(ROWS, points.shape[0] - i0)
+        lanes[:] = 0.0
+        prices[:] = 0.0
+        for t in range(tiles.shape[0]):
+            j = t * COLUMNS
+            block(ground, points[i0 : i0 + count], tiles[t], M[:count])
+            for k in range(count):
+                entries(M[k], factor, F[i0 + k], G[j : j + COLUMNS], e, ignored)
+                weigh(e, y[j : j + COLUMNS], M[k], beta[j : j + COLUMNS], lanes[k], prices[k])
+        for k in range(count):
+            held[i0 + k], price[i0 + k] = fold(lanes[k]), fold(prices[k])
+
+
+@njit(cache=True, nogil=True)
+def scaling(a, s):
+    """Alg. 2, lines 1-2: rows are only ever scaled down."""
+    return a / s if s > a else 1.0
+
+
+@njit(cache=True, nogil=True)
+def add(x, e, M, sums, costs):
+    """``sums += x e`` and ``costs += x e M``."""
+    for j in range(e.size):
+        moved = x * e[j]
+        sums[j] += moved
+        costs[j] += moved * M[j]
+
+
+@njit(cache=True, nogil=True)
+def weigh(e, y, M, beta, lanes, prices):
+    """``e y`` and ``M beta`` into their lanes."""
+    for t in range(e.size):
+        lanes[t] += e[t] * y[t]
+        prices[t] += M[t] * beta[t]

@@ -1,0 +1,48 @@
+"""Between costs and their one-pass kernels: potentials in units of the cost, exponents in base 2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from otcore._types import Array, Potential
+from otcore.costs._cost import Cost, Sweep
+
+__all__ = ["LOG2_E", "sweep"]
+
+LOG2_E = 1.0 / math.log(2.0)
+FAINT = 2.0**-900  # a column sum below it is one of lost digits
+
+Kernel = Callable[[float, Array, Array, Array, float, Array], float]
+
+
+def sweep(
+    cost: Cost,
+    kernel: Kernel,
+    width: int,
+    epsilon: float,
+    f: Potential | None,
+    g: Potential,
+    a: Array,
+    b: Array,
+    omega: float,
+) -> Sweep:
+    """One Sinkhorn iteration by ``kernel(factor, F, G, a, omega, w)``, which wants ``width`` columns.
+
+    Exponents contain the log-weights: ``P_ij = 2 ** (F_i + G_j - factor M_ij)``.
+    """
+    factor, m = LOG2_E / epsilon, g.size
+    log_a, log_b = np.log2(a), np.log2(b)
+    F = np.full(a.size, -np.inf) if f is None else f * factor + log_a
+    G, w = np.full(width, -np.inf), np.empty(width)
+    G[:m] = g * factor + log_b
+    row_error = kernel(factor, F, G, a, omega, w)
+    f = (F - log_a) / factor
+    if w[:m].min() > FAINT:
+        step = log_b - np.log2(w[:m])
+        g = g + step * (omega / factor)
+        return Sweep(f, g, row_error, float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0)))
+    g = cost.softmin(epsilon, f, np.log(a), axis=0)  # after a jump of epsilon; from the columns' own maxima
+    return Sweep(f, g, row_error, 0.0)

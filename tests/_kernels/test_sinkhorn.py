@@ -1,0 +1,106 @@
+"""The one-pass kernels against the streaming defaults of ``Cost``, which take two passes and NumPy's exponential."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from otcore._kernels.sinkhorn import COLUMNS, tiled
+from otcore.costs import CloudCost, Cost, DenseCost
+
+SHAPES = [(1, 1), (3, 5), (9, 257), (40, 300)]
+GROUNDS = [("euclidean", p) for p in (1, 2, 1.5, 2.3)] + [("cityblock", 1), ("chebyshev", 1)]
+
+
+def weights(rng, n):
+    a = rng.random(n) + 0.1
+    a[rng.integers(n)] = 1e-12
+    return a / a.sum()
+
+
+def costs(rng, n, m):
+    yield DenseCost(rng.normal(size=(n, m)))
+    M = np.where(rng.random((n, m)) < 0.3, np.inf, rng.random((n, m)))
+    M[:, 0] = M[0] = 1.0
+    yield DenseCost(M)
+    for d in (1, 2, 3, 5):
+        for metric, exponent in GROUNDS:
+            yield CloudCost(rng.random((n, d)), rng.random((m, d)) + 0.3, metric, exponent)
+    yield CloudCost(rng.random((n, 2)), rng.random((m, 2))).scaled(-7)  # its unit is not 1
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("omega", [1.0, 1.6])
+def test_a_pass_equals_its_streaming_twin(shape, omega):
+    rng = np.random.default_rng(sum(shape))
+    n, m = shape
+    a, b = weights(rng, n), weights(rng, m)
+    for cost in costs(rng, n, m):
+        lo, hi = cost.bounds()
+        for epsilon in (max(hi - lo, abs(hi)) * s for s in (1.0, 0.05)):
+            f, g = rng.normal(size=n) * epsilon, rng.normal(size=m) * epsilon
+            ours = cost.sinkhorn_pass(epsilon, f, g, a, b, omega)
+            twin = Cost.sinkhorn_pass(cost, epsilon, f, g, a, b, omega)
+            for mine, other in zip(ours, twin, strict=True):
+                np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-12 * (hi - lo) + 1e-13)
+
+
+def test_the_row_error_is_the_distance_to_the_marginal():
+    rng = np.random.default_rng(3)
+    a, b = weights(rng, 30), weights(rng, 20)
+    cost = DenseCost(rng.random((30, 20)))
+    f, g = rng.normal(size=30), rng.normal(size=20)
+    P = a[:, None] * b * np.exp((f[:, None] + g - cost.M) / 0.7)
+    assert cost.sinkhorn_pass(0.7, f, g, a, b).row_error == pytest.approx(np.abs(P.sum(axis=1) - a).sum(), rel=1e-12)
+    after = cost.sinkhorn_pass(0.7, f, g, a, b, 1.3)
+    P = a[:, None] * b * np.exp((after.f[:, None] + after.g - cost.M) / 0.7)
+    assert after.column_error == pytest.approx(np.abs(P.sum(axis=0) - b).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_rounding_passes_equal_their_streaming_twins(shape):
+    rng = np.random.default_rng(sum(shape))
+    n, m = shape
+    a, y, beta = weights(rng, n), rng.random(m), rng.random(m)
+    for cost in costs(rng, n, m):
+        if "finite" not in cost.traits:
+            continue
+        epsilon = 0.1 * max(map(abs, cost.bounds()))
+        row, column = np.log(a) + rng.normal(size=n), rng.normal(size=m)
+        row[0] = -np.inf  # a weight of zero
+        for verb, given in (("rounding_pass", (a,)), ("remainder_pass", (y, beta))):
+            ours = getattr(cost, verb)(epsilon, row, column, *given)
+            twin = getattr(Cost, verb)(cost, epsilon, row, column, *given)
+            for mine, other in zip(ours, twin, strict=True):
+                np.testing.assert_allclose(mine, other, rtol=1e-11, atol=1e-14 * epsilon)
+
+
+@pytest.mark.parametrize("start", ["nothing", "far too low", "far too high"])
+def test_sums_outside_the_floats_are_done_again_from_the_maximum(start):
+    """Exponents of +-10^5: entries of 0 and of 2^1023, columns without a digit."""
+    rng = np.random.default_rng(4)
+    x, y = rng.random((40, 2)), rng.random((30, 2)) + 5.0
+    a, b = weights(rng, 40), weights(rng, 30)
+    f = {"nothing": None, "far too low": np.full(40, -3.0), "far too high": np.full(40, 50.0)}[start]
+    for cost in (CloudCost(x, y), DenseCost(CloudCost(x, y).to_dense())):
+        ours = cost.sinkhorn_pass(1e-4, f, np.zeros(30), a, b)
+        twin = Cost.sinkhorn_pass(cost, 1e-4, f, np.zeros(30), a, b)
+        np.testing.assert_allclose(ours.f, twin.f, rtol=1e-12)
+        np.testing.assert_allclose(ours.g, twin.g, rtol=1e-9, atol=1e-11)
+
+
+def test_passes_give_the_same_bits_again():
+    rng = np.random.default_rng(5)
+    cost = CloudCost(rng.random((70, 3)), rng.random((600, 3)))
+    a, b = weights(rng, 70), weights(rng, 600)
+    first, again = (cost.sinkhorn_pass(0.01, None, np.zeros(600), a, b) for _ in range(2))
+    assert all(np.array_equal(u, v) for u, v in zip(first, again, strict=True))
+
+
+def test_tiles_hold_the_points_and_repeat_the_last():
+    y = np.arange(600.0).reshape(300, 2)
+    tiles = tiled(y)
+    assert tiles.shape == (2, 2, COLUMNS)
+    flat = tiles.transpose(0, 2, 1).reshape(-1, 2)
+    np.testing.assert_array_equal(flat[:300], y)
+    assert (flat[300:] == y[-1]).all()
