@@ -20,7 +20,7 @@ import numpy as np
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._grid import mcshane_on_grid
 
-__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "Sweep", "round_down", "two_difference"]
+__all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "Sweep", "Tail", "round_down", "two_difference"]
 
 BLOCK = 1 << 18  # entries per streamed block of rows: 2 MB, stays in the second-level cache
 UNIT = 2.0**-53  # u, the unit roundoff
@@ -90,6 +90,14 @@ def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
 def round_down(s: Array, e: Array) -> Array:
     """The largest float known to be <= s + e: ``s`` itself where the error is not negative."""
     return np.where(e < 0, np.nextafter(s, -np.inf), s)
+
+
+class Tail(NamedTuple):
+    """Chosen entries of a cost matrix, row by row: row i has the columns ``j[start[i]:start[i + 1]]``."""
+
+    start: Indices
+    j: Indices
+    cost: Array
 
 
 class Cost(ABC):
@@ -291,6 +299,23 @@ class Cost(ABC):
         g = g + omega * (answer - g)
         with np.errstate(over="ignore"):
             return Sweep(f, g, row_error, float(b @ np.abs(np.exp((g - answer) / epsilon) - 1.0)))
+
+    def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
+        """The entries with ``F_i + G_j - log2(e) M_ij / epsilon`` above ``min(low_F_i, low_G_j)``.
+
+        Exponents are in base 2.  None if more than about ``limit`` entries qualify.
+        """
+        columns, costs, counts, used = [], [], [np.zeros(1, np.int64)], 0
+        for i0, i1, block in self.blocks():
+            t = block * (-1.0 / (epsilon * np.log(2.0))) + (F[i0:i1, None] + G)
+            kept = t > np.minimum(low_F[i0:i1, None], low_G)
+            columns.append(np.nonzero(kept)[1])
+            costs.append(block[kept])
+            counts.append(kept.sum(axis=1))
+            used += columns[-1].size
+            if used > limit:
+                return None
+        return Tail(np.cumsum(np.concatenate(counts)), np.concatenate(columns), np.concatenate(costs))
 
     def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
         """Rows of ``K_ij = exp(row_i + column_j - M_ij / epsilon)`` scaled down to ``a``, and what columns then hold.

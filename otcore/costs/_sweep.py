@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from otcore._types import Array, Potential
-from otcore.costs._cost import Cost, Sweep
+from otcore.costs._cost import Cost, Sweep, Tail
 
-__all__ = ["LOG2_E", "sweep"]
+__all__ = ["LOG2_E", "gathered", "sweep"]
 
 LOG2_E = 1.0 / math.log(2.0)
 FAINT = 2.0**-900  # a column sum below it is one of lost digits
@@ -46,3 +46,16 @@ def sweep(
         return Sweep(f, g, row_error, float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0)))
     g = cost.softmin(epsilon, f, np.log(a), axis=0)  # after a jump of epsilon; from the columns' own maxima
     return Sweep(f, g, row_error, 0.0)
+
+
+def gathered(kernel: Callable[..., tuple[int, int]], n: int, width: int, limit: int) -> Tail | None:
+    """All rows of ``kernel(i, start, j, cost, used) -> (i, used)``, the arrays grown as they fill; None above limit."""
+    start, i, used = np.empty(n + 1, np.int64), 0, 0
+    j, cost = np.empty(0, np.int64), np.empty(0)
+    while i < n:
+        if used > limit:
+            return None
+        size = max(2 * j.size, 8 * width)
+        j, cost = (np.concatenate([v[:used], np.empty(size - used, v.dtype)]) for v in (j, cost))
+        i, used = kernel(i, start, j, cost, used)
+    return Tail(start, j[:used].copy(), cost[:used].copy()) if used <= limit else None

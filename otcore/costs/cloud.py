@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Points, Potential
-from otcore.costs._cost import Cost, Enclosure, Sweep
+from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
 from otcore.costs._points import matching_points
-from otcore.costs._sweep import LOG2_E, sweep
+from otcore.costs._sweep import LOG2_E, gathered, sweep
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
 
 __all__ = ["METRICS", "CloudCost"]
@@ -230,6 +230,15 @@ class CloudCost(Cost):
             return float(cloud_pass(ground, self._x, self._tiles, factor * unit, *rest))
 
         return sweep(self, kernel, width, epsilon, f, g, a, b, omega)
+
+    def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
+        from otcore._kernels.tail import cloud_tail
+
+        ground, factor, width = self._lazy(epsilon)
+        G, low_G = padded(G, width, -np.inf), padded(low_G, width, 0.0)
+        kernel = partial(cloud_tail, ground, self._x, self._tiles, factor, F, G, low_F, low_G)
+        tail = gathered(kernel, self.shape[0], width, limit)
+        return None if tail is None else tail._replace(cost=tail.cost * self._ground[2])
 
     def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
         from otcore._kernels.gibbs import cloud_rounding

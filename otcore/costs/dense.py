@@ -10,8 +10,8 @@ import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
-from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep
-from otcore.costs._sweep import LOG2_E, sweep
+from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep, Tail
+from otcore.costs._sweep import LOG2_E, gathered, sweep
 from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError
 
 __all__ = ["DenseCost", "MatrixMetricCost"]
@@ -101,6 +101,12 @@ class DenseCost(Cost):
         from otcore._kernels.sinkhorn import dense_pass
 
         return sweep(self, partial(dense_pass, self.M), self.shape[1], epsilon, f, g, a, b, omega)
+
+    def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
+        from otcore._kernels.tail import dense_tail
+
+        kernel = partial(dense_tail, self.M, LOG2_E / epsilon, F, G, low_F, low_G)
+        return gathered(kernel, *self.shape, limit)
 
     def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
         from otcore._kernels.gibbs import dense_rounding

@@ -1,78 +1,125 @@
-"""The one Sinkhorn loop: alternate soft minima at one epsilon, over-relaxed, until the marginals fit."""
+"""The one Sinkhorn loop: passes over the cost at one epsilon, over-relaxed, until the marginals fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 
 from otcore._types import Potential, Weights
 from otcore.costs import Cost
+from otcore.engines.newton import newton, tail_of
 
-__all__ = ["Iterate", "sinkhorn"]
-
-WARM = 6  # plain iterations before the convergence rate is trusted
+__all__ = ["Iterate", "Relaxation", "coarse_epsilon", "sinkhorn"]
 
 
 class Iterate(NamedTuple):
-    """Potentials after a column update (columns exact), and how far the rows are off.
+    """Potentials after a pass, and how far the plan was off before it.
 
-    ``error`` is the L1 distance of the row sums from ``a``, relative to the mass.
+    ``error`` is the L1 distance of both marginals from ``a`` and ``b``, relative to the mass; a plain pass
+    never raises it.
     """
 
     f: Potential
     g: Potential
     error: float
-    iterations: int
+    passes: int
 
 
-def sinkhorn(cost: Cost, a: Weights, b: Weights, epsilon: float, g: Potential) -> Iterator[Iterate]:
-    """Iterates of Sinkhorn's algorithm in the log domain, without end: the caller stops.
+SLOWEST = 1 - 1e-7  # a rate beyond which Newton's method, not relaxation, is the remedy: omega stays below 1.9994
+PATIENCE = 3  # looks for a sparse tail, or Newton's attempts that do not halve the error, before relaxation takes over
+AIM = 0.3  # of the error asked for: what Newton's method goes for, since the entries left out add to it
 
-    The plan is ``K_ij = a_i b_j / B exp((f_i + g_j - M_ij) / epsilon)``.  The row update is over-relaxed,
-    ``f += omega (softmin - f)``, with omega from the observed rate of convergence
-    [Lehmann et al. 2022; Thibault et al. 2021] and back to one when the error grows.
+
+@dataclass
+class Relaxation:
+    """The factor of over-relaxation, learned from the rate of convergence.
+
+    Sinkhorn's iteration is Gauss-Seidel with two blocks, for which Young's theory holds: a plain rate ``rate`` calls
+    for ``omega = 2 / (1 + sqrt(1 - rate))``, and a factor omega below that converges at a ``mu`` with
+    ``rate = (mu + omega - 1)**2 / (omega**2 mu)``.  [Young 1971, section 6.2;
+    Lehmann et al. 2022; Thibault et al. 2021]
 
     Parameters
     ----------
-    epsilon : float > 0, in units of the cost
-    g : (m,) starting potential of the columns
+    window : int
+        Passes over which a rate is measured; early rates are those of errors that die out anyway.
     """
-    with np.errstate(divide="ignore"):
-        log_a, log_b = np.log(a / a.sum()), np.log(b / b.sum())
-    p = a / a.sum()
-    f = cost.softmin(epsilon, g, log_b, axis=1)
-    g = cost.softmin(epsilon, f, log_a, axis=0)
-    omega, best, previous, count = 1.0, np.inf, np.inf, 1
-    while True:
-        target = cost.softmin(epsilon, g, log_b, axis=1)
-        with np.errstate(over="ignore"):
-            error = float(p @ np.abs(np.exp((f - target) / epsilon) - 1.0))
-        yield Iterate(f, g, error, count)
-        omega = _relaxation(omega, error, previous, best, count)
-        previous, best = error, min(best, error)
-        # The new row potentials, and at once the columns that answer them.
-        f = f + omega * (target - f)
-        g = cost.softmin(epsilon, f, log_a, axis=0)
-        count += 1
+
+    window: int = 6
+    omega: float = 1.0
+    _first: float = math.inf
+    _best: float = math.inf
+    _count: int = 0
+
+    def learn(self, error: float) -> None:
+        """Take in the error before the next pass."""
+        if self._count == 0:
+            self._first = error
+        if error > 4 * self._best:  # too bold
+            self.omega, self._best = 1.0 + (self.omega - 1.0) / 2, error
+            self._first, self._count = error, 0
+            return
+        self._best = min(self._best, error)
+        self._count += 1
+        if self._count <= self.window:
+            return
+        if 0 < error < self._first < math.inf:
+            mu = (error / self._first) ** (1 / self.window)
+            rate = min((mu + self.omega - 1.0) ** 2 / (self.omega**2 * mu), SLOWEST)
+            self.omega = max(self.omega, 2.0 / (1.0 + math.sqrt(1.0 - rate)))
+        self._first, self._count = error, 1
+
+
+def sinkhorn(
+    cost: Cost,
+    a: Weights,
+    b: Weights,
+    epsilon: float,
+    f: Potential | None,
+    g: Potential,
+    tol: float,
+    expired: Callable[[], bool] = lambda: False,
+) -> Iterator[Iterate]:
+    """Iterates of Sinkhorn's algorithm in the log domain, without end: the caller stops.
+
+    The plan is ``P_ij = a_i b_j exp((f_i + g_j - M_ij) / epsilon)``.  An iterate is one pass over the cost, which
+    measures the error; between passes, where the plan has few entries that count, Newton's method works on these.
+
+    Parameters
+    ----------
+    a, b : (n,) and (m,) positive weights of sum 1
+    epsilon : float > 0, in units of the cost
+    f, g : (n,) and (m,) potentials to start from; f None is what answers g
+    tol : float, the error that the caller is after
+    expired : callable, whether Newton's method should give up
+    """
+    relaxation, columns, best, patience = Relaxation(), 0.0, math.inf, PATIENCE
+    for passes in count(1):
+        f, g, rows, after = cost.sinkhorn_pass(epsilon, f, g, a, b, relaxation.omega)
+        error = rows + columns
+        yield Iterate(f, g, error, passes)
+        tail = tail_of(cost, a, b, epsilon, f, g) if patience > 0 else None
+        if tail is None:
+            patience -= 1  # too dense as yet
+            relaxation.learn(error)
+            columns = after
+            continue
+        patience = PATIENCE if error < 0.5 * best else patience - 1
+        best = min(best, error)
+        f, g = newton(tail, a, b, epsilon, f, g, AIM * tol, expired)
+        columns = 0.0
 
 
 def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:
     """Mean cost above the least: the epsilon at which every arc still matters; one where all costs are equal."""
     lo, hi = cost.bounds()
     mean = cost.bilinear(a / a.sum(), b / b.sum())
-    spread = mean - lo if np.isfinite(mean) else hi - lo
+    spread = mean - lo if math.isfinite(mean) else hi - lo
     if spread <= 2.0**-52 * abs(hi):  # all costs are equal
         return abs(hi) if abs(hi) > np.finfo(float).tiny else 1.0
     return spread
-
-
-def _relaxation(omega: float, error: float, previous: float, best: float, count: int) -> float:
-    """Young's optimal factor 2 / (1 + sqrt(1 - rate)) for the observed rate; plain while it is unknown."""
-    if error > 4 * best:
-        return 1.0 + (omega - 1.0) / 2
-    if omega > 1.0 or count < WARM or not 0 < error < previous < np.inf:
-        return omega
-    rate = min(error / previous, 1 - 1e-6)
-    return 2.0 / (1.0 + float(np.sqrt(1.0 - rate)))

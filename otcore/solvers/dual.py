@@ -20,7 +20,7 @@ from otcore.solvers._protocol import Budget
 __all__ = ["SOLVER", "Dual", "DualReport"]
 
 NEAREST = 8  # constraints a point starts with
-COARSE, STEPS = 0.01, 60  # epsilon, as a share of the mean cost, and Sinkhorn steps that choose them
+COARSE, ROUGH, STEPS = 0.01, 1e-3, 60  # epsilon as a share of the mean cost, marginal error, passes: they choose them
 WORST = 10  # violated constraints a row or column adds in one round; 3 need twice the rounds
 SCALE = 2.0**10  # of costs of about one, against HiGHS's absolute tolerances
 TOLERANCE = 1e-10
@@ -129,9 +129,11 @@ def _first_arcs(problem: Problem) -> Indices:
 
 
 def _rough_potentials(problem: Problem) -> tuple[Potential, Potential]:
-    a, b, cost = problem.a, problem.b, problem.cost
-    iterates = sinkhorn(cost, a, b, COARSE * coarse_epsilon(cost, a, b), np.zeros(problem.shape[1]))
-    rough = next(islice(iterates, STEPS, None))
+    a, b, cost = problem.a / problem.a.sum(), problem.b / problem.b.sum(), problem.cost
+    epsilon = COARSE * coarse_epsilon(cost, a, b)
+    for rough in islice(sinkhorn(cost, a, b, epsilon, None, np.zeros(b.size), ROUGH), STEPS):
+        if rough.error <= ROUGH:
+            break
     return rough.f, rough.g
 
 

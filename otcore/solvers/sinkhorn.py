@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,9 +19,10 @@ from otcore.solvers._protocol import Budget
 __all__ = ["SOLVER", "Sinkhorn", "SinkhornReport"]
 
 LEVELS = 10  # of the ladder: 0.25^10 is a millionth of the mean cost, below the spacing of most supports
-FIRST_LOOK = 8  # iterations before a level's first candidate; then after twice as many each time
-SHARE = 0.05  # marginal error x mean cost that a level tolerates, as a share of its epsilon
-PATIENCE = 2000  # iterations a level of the ladder may take
+ROUGH = 3e-2  # marginal error of a level that only leads to the next
+NEAR = 0.2  # of the value: from this epsilon on levels are solved well and offered
+SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
+PATIENCE = 500  # passes over the cost a level of the ladder may take
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
 
@@ -90,43 +92,50 @@ class Sinkhorn:
         return self.epsilon is None
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
-        """Potentials and their Gibbs plan, now and then within a level and at the end of each."""
+        """Potentials and their Gibbs plan at the end of each level that may close the gap."""
         m = problem.shape[1]
         g = np.zeros(m) if start is None or start.potentials is None else start.potentials[1]
         if self.epsilon is not None:
             yield from self._fixed(problem, g, budget)
             return
-        mean = epsilon = coarse_epsilon(problem.cost, problem.a, problem.b)
-        for _ in range(LEVELS):
-            look = FIRST_LOOK
-            for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
-                done = iterate.error * mean <= SHARE * epsilon or iterate.iterations >= PATIENCE
-                if done or budget.expired():
+        a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
+        mean = coarse_epsilon(problem.cost, a, b)
+        f = None
+        for epsilon in mean * self.ladder ** np.arange(LEVELS + 1):
+            # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
+            careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
+            tol = min(ROUGH, SHARE * epsilon / mean) if careful else ROUGH
+            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
+                if iterate.error <= tol or iterate.passes >= PATIENCE or budget.expired():
                     break
-                if iterate.iterations >= look:
-                    look *= 2
-                    yield _candidate(problem, iterate, epsilon)
-            yield _candidate(problem, iterate, epsilon)
-            if iterate.iterations >= PATIENCE:
+            f, g = iterate.f, iterate.g
+            if careful or budget.expired():
+                yield _candidate(problem, iterate, epsilon)
+            if iterate.passes >= PATIENCE:
                 break
-            g = iterate.g
-            epsilon *= self.ladder
         # Below the spacing of the points the exact engine is the better tool: potentials alone ask for it.
-        yield Candidate(potentials=(iterate.f, iterate.g))
+        yield Candidate(potentials=(f, g))
 
     def _fixed(self, problem: Problem, g: np.ndarray, budget: Budget) -> Iterator[Candidate]:
         assert self.epsilon is not None
-        epsilon = self.epsilon / problem.cost_unit
+        a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
+        last = self.epsilon / problem.cost_unit
         top = max(map(abs, problem.cost.bounds()))
-        if not top < epsilon * LARGEST_EXPONENT:
+        if not top < last * LARGEST_EXPONENT:
             raise UnsupportedProblemError(
                 f"epsilon is {self.epsilon}, too small beside costs of {top * problem.cost_unit:.3g} to be resolved; "
                 "take a larger one or an exact method"
             )
-        for iterate in sinkhorn(problem.cost, problem.a, problem.b, epsilon, g):
-            if iterate.error <= self.tol or iterate.iterations >= self.max_iter or budget.expired():
-                break
-        yield _candidate(problem, iterate, epsilon, values=True)
+        mean, f, passes = coarse_epsilon(problem.cost, a, b), None, 0
+        above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
+        for epsilon in last * self.ladder ** -np.arange(above, -1.0, -1.0):
+            tol = self.tol if epsilon == last else ROUGH
+            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
+                passes += 1
+                if iterate.error <= tol or passes >= self.max_iter or budget.expired():
+                    break
+            f, g = iterate.f, iterate.g
+        yield _candidate(problem, iterate._replace(passes=passes), last, values=True)
 
 
 def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool = False) -> Candidate:
@@ -136,7 +145,7 @@ def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool 
     if value == np.inf:  # the plan could be rounded onto its marginals only across a forbidden arc
         value = None
     dual = unit * float(problem.a @ iterate.f + problem.b @ iterate.g) if values else None
-    report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.iterations)
+    report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.passes)
     return Candidate(plan, (iterate.f, iterate.g), report)
 
 

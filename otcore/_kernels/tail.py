@@ -1,0 +1,103 @@
+"""The few entries that carry an entropic plan at small epsilon: finding them, and passes over them alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from otcore._kernels.exp2 import exp2
+from otcore._kernels.ground import block
+from otcore._kernels.sinkhorn import COLUMNS
+
+GROUP = 16  # exponents tested together before any of them is looked at
+
+
+@njit(cache=True, nogil=True)
+def dense_tail(M, factor, F, G, low_F, low_G, i, start, j, cost, used):
+    """Append the entries with ``F_i + G_j - factor M_ij > min(low_F_i, low_G_j)`` from row i on, while they fit.
+
+    Returns
+    -------
+    (i, used): the first row not done, and how much of ``j`` and ``cost`` is in use; ``start[i]`` is where row i starts
+    """
+    m = M.shape[1]
+    while i < M.shape[0] and used + m <= j.size:
+        start[i] = used
+        for c in range(0, m, COLUMNS):
+            row = M[i, c : c + COLUMNS]
+            used = gather(row, factor, F[i], G[c : c + COLUMNS], low_F[i], low_G[c : c + COLUMNS], c, j, cost, used)
+        i += 1
+    start[i] = used
+    return i, used
+
+
+@njit(cache=True, nogil=True)
+def cloud_tail(ground, x, tiles, factor, F, G, low_F, low_G, i, start, j, cost, used):
+    """:func:`dense_tail` for points and tiles of points; G is -inf on the columns of no point."""
+    M = np.empty((1, COLUMNS))
+    while i < x.shape[0] and used + G.size <= j.size:
+        start[i] = used
+        for t in range(tiles.shape[0]):
+            c = t * COLUMNS
+            block(ground, x[i : i + 1], tiles[t], M)
+            used = gather(M[0], factor, F[i], G[c : c + COLUMNS], low_F[i], low_G[c : c + COLUMNS], c, j, cost, used)
+        i += 1
+    start[i] = used
+    return i, used
+
+
+@njit(cache=True, nogil=True)
+def gather(M, factor, F, G, low_F, low_G, first, j, cost, used):
+    """Entries of one tile that are worth keeping; most groups of 16 hold none."""
+    for c in range(0, M.size, GROUP):
+        part, g, low = M[c : c + GROUP], G[c : c + GROUP], low_G[c : c + GROUP]
+        kept = 0
+        for t in range(part.size):
+            kept += 1 if F + g[t] - factor * part[t] > min(low_F, low[t]) else 0
+        if kept == 0:
+            continue
+        for t in range(part.size):
+            if F + g[t] - factor * part[t] > min(low_F, low[t]):
+                j[used], cost[used] = first + c + t, part[t]
+                used += 1
+    return used
+
+
+@njit(cache=True, nogil=True)
+def evaluate(start, j, cost, factor, F, G, b, P, s, w):
+    """Columns answer ``F``: G in place, the entries ``P = 2**(F + G - factor cost)`` and their row sums ``s``."""
+    w[:] = 0.0
+    for i in range(s.size):
+        for k in range(start[i], start[i + 1]):
+            P[k] = F[i] + G[j[k]] - factor * cost[k]
+    for k in range(P.size):
+        P[k] = exp2(P[k])
+    for k in range(P.size):
+        w[j[k]] += P[k]
+    for c in range(w.size):
+        w[c] = b[c] / w[c] if w[c] > 0.0 else 1.0
+        G[c] += math.log2(w[c])
+    for i in range(s.size):
+        total = 0.0
+        for k in range(start[i], start[i + 1]):
+            P[k] *= w[j[k]]
+            total += P[k]
+        s[i] = total
+
+
+@njit(cache=True, nogil=True)
+def curve(start, j, P, d, b, v, out, columns):
+    """``out = (diag(d) - P diag(1/b) P^T) v``: the Hessian of the semi-dual where columns answer exactly."""
+    columns[:] = 0.0
+    for i in range(v.size):
+        for k in range(start[i], start[i + 1]):
+            columns[j[k]] += P[k] * v[i]
+    for c in range(columns.size):
+        columns[c] /= b[c]
+    for i in range(v.size):
+        total = 0.0
+        for k in range(start[i], start[i + 1]):
+            total += P[k] * columns[j[k]]
+        out[i] = d[i] * v[i] - total
