@@ -188,7 +188,7 @@ def test_max_seconds_ends_early_with_an_interval_that_holds():
     rng = np.random.default_rng(0)
     x, y = rng.random((300, 3)), rng.random((300, 3))
     begin = time.perf_counter()
-    s = solve(x, y, method="sinkhorn", rtol=1e-12, max_seconds=0.2)
+    s = solve(x, y, method="sinkhorn", rtol=1e-12, max_seconds=0.01)
     assert time.perf_counter() - begin < 10
     assert s.status is Status.TIME_LIMIT
     assert not s.certified
@@ -197,7 +197,7 @@ def test_max_seconds_ends_early_with_an_interval_that_holds():
     assert truth.lower <= s.upper
     assert s.certificate.verify()
     with pytest.raises(NotCertifiedError, match=r"max_seconds") as caught:
-        wasserstein(x, y, method="sinkhorn", rtol=1e-12, max_seconds=0.2)
+        wasserstein(x, y, method="sinkhorn", rtol=1e-12, max_seconds=0.01)
     assert caught.value.solution.status is Status.TIME_LIMIT
     assert caught.value.solution.lower <= truth.upper
 

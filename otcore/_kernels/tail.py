@@ -88,6 +88,19 @@ def evaluate(start, j, cost, factor, F, G, b, P, s, w):
 
 
 @njit(cache=True, nogil=True)
+def thin(start, j, P, low, new_start, new_j, new_P):
+    """The entries of row i above ``low[i]``, in the first ``new_start[n]`` places of the new arrays."""
+    used = 0
+    for i in range(low.size):
+        new_start[i] = used
+        for k in range(start[i], start[i + 1]):
+            if P[k] > low[i]:
+                new_j[used], new_P[used] = j[k], P[k]
+                used += 1
+    new_start[low.size] = used
+
+
+@njit(cache=True, nogil=True)
 def curve(start, j, P, d, b, v, out, columns):
     """``out = (diag(d) - P diag(1/b) P^T) v``: the Hessian of the semi-dual where columns answer exactly."""
     columns[:] = 0.0

@@ -55,7 +55,7 @@ def gathered(kernel: Callable[..., tuple[int, int]], n: int, width: int, limit: 
     while i < n:
         if used > limit:
             return None
-        size = max(2 * j.size, 8 * width)
+        size = max(4 * j.size, 16 * (n + width))
         j, cost = (np.concatenate([v[:used], np.empty(size - used, v.dtype)]) for v in (j, cost))
         i, used = kernel(i, start, j, cost, used)
     return Tail(start, j[:used].copy(), cost[:used].copy()) if used <= limit else None

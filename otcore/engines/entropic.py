@@ -68,7 +68,9 @@ class Relaxation:
         self._count += 1
         if self._count <= self.window:
             return
-        if 0 < error < self._first < math.inf:
+        if error >= self._first:  # a whole window for nothing
+            self.omega = 1.0 + (self.omega - 1.0) / 2
+        elif error > 0 and self._first < math.inf:
             mu = (error / self._first) ** (1 / self.window)
             rate = min((mu + self.omega - 1.0) ** 2 / (self.omega**2 * mu), SLOWEST)
             self.omega = max(self.omega, 2.0 / (1.0 + math.sqrt(1.0 - rate)))

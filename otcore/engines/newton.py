@@ -23,6 +23,7 @@ __all__ = ["newton", "tail_of"]
 CUT = math.log2(1e-10)  # entries below 1e-10 of their row's and their column's weight are left out
 CURVED = 1e-4  # of its row's weight: entries below add to the gradient, not to the Hessian (2.7 times fewer)
 SHARE = 0.1  # of all entries: a plan denser than that is left to passes over the cost
+SAMPLE = 32  # rows that are asked how dense the plan is
 DRIFT = 25.0  # bits that an entry may have gained before the choice of entries is stale
 DAMPING = 0.01  # of the Hessian's diagonal, times the error
 CLIP = 5.0  # bits a step may change a row potential
@@ -44,9 +45,15 @@ def tail_of(cost: Cost, a: Weights, b: Weights, epsilon: float, f: Potential, g:
     """The entries worth keeping near potentials ``f, g``; None where they are too many."""
     log_a, log_b = np.log2(a), np.log2(b)
     factor = 1.0 / (epsilon * math.log(2.0))
+    F, G = f * factor + log_a, g * factor + log_b
     n, m = cost.shape
-    limit = max(int(SHARE * n * m), 20 * (n + m))
-    return cost.plan_tail(epsilon, f * factor + log_a, g * factor + log_b, log_a + CUT, log_b + CUT, limit)
+    if n > 4 * SAMPLE:  # ask a few rows first, evenly spaced
+        some = np.arange(n // (2 * SAMPLE), n, n // SAMPLE)
+        part, limit = cost.restrict(some, np.arange(m)), int(SHARE * some.size * m)
+        if part.plan_tail(epsilon, F[some], G, log_a[some] + CUT, log_b + CUT, limit) is None:
+            return None
+    limit = max(int(2 * SHARE * n * m), 20 * (n + m))
+    return cost.plan_tail(epsilon, F, G, log_a + CUT, log_b + CUT, limit)
 
 
 def newton(
@@ -103,12 +110,10 @@ def _search(tail: Tail, factor: float, a: Weights, b: Weights, here: _Point, ste
 
 def _step(tail: Tail, a: Weights, b: Weights, here: _Point) -> Array:
     """The Newton step in bits: ``(diag(d) - P diag(1/b) P^T) x = a - s`` by Jacobi-preconditioned gradients."""
-    from otcore._kernels.tail import curve
+    from otcore._kernels.tail import curve, thin
 
-    row = np.repeat(np.arange(a.size), np.diff(tail.start))
-    kept = here.P > CURVED * a[row]
-    start = np.append(0, np.cumsum(np.bincount(row[kept], minlength=a.size)))
-    j, P = tail.j[kept], here.P[kept]
+    start, j, P = np.empty_like(tail.start), np.empty_like(tail.j), np.empty_like(here.P)
+    thin(tail.start, tail.j, here.P, CURVED * a, start, j, P)
     # With the entries left out, which connect what would else fall apart, and damped while the error is large
     # [Levenberg 1944]: a far start then needs a tenth of the steps.
     d = here.s * (1.0 + DAMPING * here.error)
