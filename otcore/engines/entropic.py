@@ -32,6 +32,7 @@ class Iterate(NamedTuple):
 
 SLOWEST = 1 - 1e-7  # a rate beyond which Newton's method, not relaxation, is the remedy: omega stays below 1.9994
 PATIENCE = 3  # looks for a sparse tail, or Newton's attempts that do not halve the error, before relaxation takes over
+EMPTY = 1e-12  # of the lighter weight: what an arc of the tree without flow is given
 AIM = 0.3  # of the error asked for: what Newton's method goes for, since the entries left out add to it
 
 
@@ -86,6 +87,7 @@ def sinkhorn(
     g: Potential,
     tol: float,
     expired: Callable[[], bool] = lambda: False,
+    vertex: bool = False,
 ) -> Iterator[Iterate]:
     """Iterates of Sinkhorn's algorithm in the log domain, without end: the caller stops.
 
@@ -99,13 +101,16 @@ def sinkhorn(
     f, g : (n,) and (m,) potentials to start from; f None is what answers g
     tol : float, the error that the caller is after
     expired : callable, whether Newton's method should give up
+    vertex : bool
+        Where Newton's method gets nowhere, start again from the exact optimum: epsilon is then below the spacing of
+        the costs, and the potentials have farther to go than any method on one epsilon would take them.
     """
     relaxation, columns, best, patience = Relaxation(), 0.0, math.inf, PATIENCE
     for passes in count(1):
         f, g, rows, after = cost.sinkhorn_pass(epsilon, f, g, a, b, relaxation.omega)
         error = rows + columns
         yield Iterate(f, g, error, passes)
-        tail = tail_of(cost, a, b, epsilon, f, g) if patience > 0 else None
+        tail = tail_of(cost, a, b, epsilon, f, g, tol) if patience > 0 else None
         if tail is None:
             patience -= 1  # too dense as yet
             relaxation.learn(error)
@@ -113,8 +118,30 @@ def sinkhorn(
             continue
         patience = PATIENCE if error < 0.5 * best else patience - 1
         best = min(best, error)
-        f, g = newton(tail, a, b, epsilon, f, g, AIM * tol, expired)
+        if patience == 0 and vertex:
+            vertex, patience = False, PATIENCE
+            f, g = at_vertex(cost, a, b, epsilon, f, g)
+        else:
+            f, g = newton(tail, a, b, epsilon, f, g, AIM * tol, expired)
         columns = 0.0
+
+
+def at_vertex(
+    cost: Cost, a: Weights, b: Weights, epsilon: float, f: Potential, g: Potential
+) -> tuple[Potential, Potential]:
+    """Potentials whose entropic plan carries, on the tree of an exact optimal plan P, just that plan's flows.
+
+    ``f_i + g_j = M_ij + epsilon log(P_ij / (a_i b_j))`` on the tree; empty arcs are given next to nothing.
+    """
+    from otcore._kernels import simplex
+    from otcore.engines import exact
+
+    *_, state = exact.solve(cost, a, b, potentials=(f, g))
+    i, j = state.basis.i, state.basis.j
+    share = np.maximum(state.flow, EMPTY * np.minimum(a[i], b[j])) / (a[i] * b[j])
+    tree = simplex.hang(a.size, b.size, i, j, cost.at(i, j) + epsilon * np.log(share))
+    simplex.refresh(a.size, tree)
+    return tree.potential[: a.size].copy(), -tree.potential[a.size :]
 
 
 def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:

@@ -20,14 +20,18 @@ from otcore.costs._cost import Tail
 
 __all__ = ["newton", "tail_of"]
 
-CUT = math.log2(1e-10)  # entries below 1e-10 of their row's and their column's weight are left out
-CURVED = 1e-4  # of its row's weight: entries below add to the gradient, not to the Hessian (2.7 times fewer)
+CUT = 1e-10, 1e-4  # entries below this share of their row's and their column's weight, or of tol, are left out
+CURVED = 1e-4, 0.1  # of its row's weight, and of the error: smaller entries do not count for the Hessian, only for
+# the gradient (2.7 times fewer); but where the plan falls apart, they carry what the parts owe one another
 SHARE = 0.1  # of all entries: a plan denser than that is left to passes over the cost
+SMALL = 100_000  # entries that are few whatever their share
 SAMPLE = 32  # rows that are asked how dense the plan is
 DRIFT = 25.0  # bits that an entry may have gained before the choice of entries is stale
 DAMPING = 0.01  # of the Hessian's diagonal, times the error
 CLIP = 5.0  # bits a step may change a row potential
 STEPS, HALVINGS, SWEEPS = 200, 6, 6
+ARMIJO = 0.1  # of the slope's promise that a step must keep
+PATIENCE = 10  # steps without a smaller error
 INNER = 1000  # steps of conjugate gradients
 
 
@@ -41,19 +45,20 @@ class _Point(NamedTuple):
     error: float
 
 
-def tail_of(cost: Cost, a: Weights, b: Weights, epsilon: float, f: Potential, g: Potential) -> Tail | None:
-    """The entries worth keeping near potentials ``f, g``; None where they are too many."""
+def tail_of(cost: Cost, a: Weights, b: Weights, epsilon: float, f: Potential, g: Potential, tol: float) -> Tail | None:
+    """The entries worth keeping near potentials ``f, g`` for an error of ``tol``; None where they are too many."""
+    cut = math.log2(min(CUT[0], CUT[1] * tol))
     log_a, log_b = np.log2(a), np.log2(b)
     factor = 1.0 / (epsilon * math.log(2.0))
     F, G = f * factor + log_a, g * factor + log_b
     n, m = cost.shape
-    if n > 4 * SAMPLE:  # ask a few rows first, evenly spaced
-        some = np.arange(n // (2 * SAMPLE), n, n // SAMPLE)
+    if n * m > SMALL:  # ask a few rows first, evenly spaced
+        some = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64)
         part, limit = cost.restrict(some, np.arange(m)), int(SHARE * some.size * m)
-        if part.plan_tail(epsilon, F[some], G, log_a[some] + CUT, log_b + CUT, limit) is None:
+        if part.plan_tail(epsilon, F[some], G, log_a[some] + cut, log_b + cut, limit) is None:
             return None
-    limit = max(int(2 * SHARE * n * m), 20 * (n + m))
-    return cost.plan_tail(epsilon, F, G, log_a + CUT, log_b + CUT, limit)
+    limit = max(int(2 * SHARE * n * m), SMALL)
+    return cost.plan_tail(epsilon, F, G, log_a + cut, log_b + cut, limit)
 
 
 def newton(
@@ -73,6 +78,7 @@ def newton(
     log_a, log_b, unit = np.log2(a), np.log2(b), epsilon * math.log(2.0)
     F0, G0 = f / unit + log_a, g / unit + log_b
     here = _at(tail, 1.0 / unit, F0, G0, a, b)
+    best, dull = math.inf, 0
     for _ in range(STEPS):
         drift = (here.F - F0).max() + (here.G - G0).max()
         if here.error <= tol or drift > DRIFT or expired():
@@ -83,9 +89,10 @@ def newton(
             there = here
             for _ in range(SWEEPS):
                 there = _at(tail, 1.0 / unit, there.F + np.log2(a / np.maximum(there.s, 1e-300)), there.G, a, b)
-        stuck = there.error > 0.999 * here.error
-        here = there if there.error < here.error else here
-        if stuck:
+        here = there
+        dull = 0 if here.error < 0.99 * best else dull + 1
+        best = min(best, here.error)
+        if dull > PATIENCE:
             break
     return (here.F - log_a) * unit, (here.G - log_b) * unit
 
@@ -99,12 +106,18 @@ def _at(tail: Tail, factor: float, F: Array, G: Array, a: Weights, b: Weights) -
 
 
 def _search(tail: Tail, factor: float, a: Weights, b: Weights, here: _Point, step: Array) -> _Point | None:
-    """The first of the halved steps that lowers the error."""
+    """The first of the halved steps that lowers the error or raises the dual as its slope promises [Armijo 1966].
+
+    The error alone would refuse steps that mend a small imbalance between parts of the plan at the price of a
+    passing one inside them.
+    """
+    slope = float((a - here.s) @ step)
     for _ in range(HALVINGS):
         there = _at(tail, factor, here.F + step, here.G, a, b)
-        if there.error < 0.9 * here.error:
+        gain = float(a @ step + b @ (there.G - here.G))
+        if there.error < 0.9 * here.error or gain >= ARMIJO * slope > 0:
             return there
-        step = 0.5 * step
+        step, slope = 0.5 * step, 0.5 * slope
     return there if there.error < here.error else None
 
 
@@ -113,7 +126,7 @@ def _step(tail: Tail, a: Weights, b: Weights, here: _Point) -> Array:
     from otcore._kernels.tail import curve, thin
 
     start, j, P = np.empty_like(tail.start), np.empty_like(tail.j), np.empty_like(here.P)
-    thin(tail.start, tail.j, here.P, CURVED * a, start, j, P)
+    thin(tail.start, tail.j, here.P, min(CURVED[0], CURVED[1] * here.error) * a, start, j, P)
     # With the entries left out, which connect what would else fall apart, and damped while the error is large
     # [Levenberg 1944]: a far start then needs a tenth of the steps.
     d = here.s * (1.0 + DAMPING * here.error)

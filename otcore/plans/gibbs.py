@@ -25,7 +25,8 @@ class Rounding(NamedTuple):
     alpha: Array  # (n,) mass that the rows still lack
     beta: Array  # (m,) mass that the columns still lack
     left: float  # sum(alpha)
-    cost: float  # of the whole, fill included, in plain floats
+    cost: float  # of the whole in plain floats,
+    fill: float  # and of its rank-one remainder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,11 +93,11 @@ class GibbsPlan:
         alpha = np.maximum(a - x * held, 0.0)  # line 5
         missing = float(beta.sum())
         fill = float(alpha @ price) / missing if missing > 0 else 0.0
-        return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill)
+        return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill, fill)
 
     def row_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:
         """(i0, i1, P rows, cost rows) of the feasible plan."""
-        x, y, alpha, beta, left, _ = self.rounding
+        x, y, alpha, beta, left, *_ = self.rounding
         fill = beta / beta.sum() if left > 0 and beta.sum() > 0 else np.zeros_like(beta)
         for i0, i1, K, M in self.kernel_blocks():
             K *= x[i0:i1, None]

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from otcore.certify.regularised import regularised_interval
 from otcore.engines.entropic import Iterate, coarse_epsilon, sinkhorn
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan
@@ -22,6 +23,7 @@ LEVELS = 10  # of the ladder: 0.25^10 is a millionth of the mean cost, below the
 ROUGH = 3e-2  # marginal error of a level that only leads to the next
 NEAR = 0.05  # of the value: from this epsilon on levels are solved well and offered
 SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
+NOISE = 2.0**-49  # a few ulps of the exponents
 PATIENCE = 500  # passes over the cost a level of the ladder may take
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
@@ -34,12 +36,14 @@ class SinkhornReport:
     ----------
     epsilon : float, in units of the cost
     value : float or None
-        Regularised cost of the feasible plan, an upper bound; with a fixed epsilon only, and where no arc is forbidden.
+        Regularised cost of the feasible plan, an upper bound of the regularised optimum; with a fixed epsilon only,
+        and where no arc is forbidden.
     dual : float or None
-        Regularised dual value, a lower bound (both in floating point).
+        Regularised dual value, a lower bound.  Both are rigorous for the weights as floats of equal sum.
     marginal_error : float
-        L1 error of the row sums before rounding, relative to the mass.
+        L1 error of both marginals before rounding onto them, relative to the mass.
     iterations : int
+        Passes over the cost: of the level, with a fixed epsilon of all levels.
     """
 
     epsilon: float
@@ -104,7 +108,7 @@ class Sinkhorn:
         for epsilon in mean * self.ladder ** np.arange(LEVELS + 1):
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
-            tol = min(ROUGH, SHARE * epsilon / mean) if careful else ROUGH
+            tol = max(min(ROUGH, SHARE * epsilon / mean), _reachable(problem, epsilon)) if careful else ROUGH
             for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
                 if iterate.error <= tol or iterate.passes >= PATIENCE or budget.expired():
                     break
@@ -129,8 +133,8 @@ class Sinkhorn:
         mean, f, passes = coarse_epsilon(problem.cost, a, b), None, 0
         above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
         for epsilon in last * self.ladder ** -np.arange(above, -1.0, -1.0):
-            tol = self.tol if epsilon == last else ROUGH
-            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
+            tol = max(self.tol, _reachable(problem, epsilon)) if epsilon == last else ROUGH
+            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex=epsilon == last):
                 passes += 1
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():
                     break
@@ -138,28 +142,17 @@ class Sinkhorn:
         yield _candidate(problem, iterate._replace(passes=passes), last, values=True)
 
 
+def _reachable(problem: Problem, epsilon: float) -> float:
+    """The marginal error that the rounding of exponents leaves: costs of 1e6 at epsilon 1e-3 have 1e9 ulps of them."""
+    return NOISE * max(map(abs, problem.cost.bounds())) / epsilon
+
+
 def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool = False) -> Candidate:
     plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
     unit = problem.cost_unit * problem.mass_unit
-    value = unit * regularised_cost(plan) if values else None
-    if value == np.inf:  # the plan could be rounded onto its marginals only across a forbidden arc
-        value = None
-    dual = unit * float(problem.a @ iterate.f + problem.b @ iterate.g) if values else None
+    dual, value = (unit * bound for bound in regularised_interval(plan)) if values else (None, None)
     report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.passes)
     return Candidate(plan, (iterate.f, iterate.g), report)
-
-
-def regularised_cost(plan: GibbsPlan) -> float:
-    """``<P, M> + epsilon KL(P | a b^T / B)`` of the feasible plan; masses agree, so KL is ``sum P log(P / ref)``."""
-    a, b = plan.targets
-    share = b / b.sum()
-    total = 0.0
-    for i0, i1, P, M in plan.row_blocks():
-        reference = a[i0:i1, None] * share
-        moved = P > 0
-        log_ratio = np.log(np.divide(P, reference, out=np.ones_like(P), where=moved))
-        total += float(np.sum(P * (np.where(moved, M, 0.0) + plan.epsilon * log_ratio)))
-    return total
 
 
 SOLVER = Sinkhorn
