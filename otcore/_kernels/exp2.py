@@ -58,8 +58,8 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
     def shifted(x, n):
         """``x * 2**k``, where the last bits of ``n`` are the integer k: k is added to the exponent of ``x``."""
         kind, bits = (np.int32, 23) if isinstance(x, np.float32) else (np.int64, 52)
-        with np.errstate(over="ignore"):
-            return (np.asarray(x).view(kind) + (np.asarray(n).view(kind) << bits)).view(np.asarray(x).dtype)[()]
+        value, power = (np.array([v]).view(kind) for v in (x, n))
+        return (value + np.left_shift(power, bits)).view(np.array(x).dtype)[0]
 
     def fma_single(x, y, z):
         """``x y + z`` rounded once (products of singles are exact in double)."""

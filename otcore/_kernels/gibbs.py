@@ -18,7 +18,7 @@ ROWS = 4  # rows of a cloud whose costs and entries wait together
 
 @njit(cache=True, nogil=True)
 def dense_rounding(M, factor, F, G, a, x, sums, costs):
-    """``x = min(1, a / K 1)``, ``sums = K^T x``, ``costs = (K * M)^T x`` for finite M."""
+    """``x = min(1, a / K 1)``, ``sums = K^T x``, ``costs = (K * M)^T x``, where nothing times inf is nothing."""
     n, m = M.shape
     e, lanes = np.empty(m), np.empty(COLUMNS)
     sums[:] = 0.0
@@ -103,7 +103,7 @@ def add(x, e, M, sums, costs):
     for j in range(e.size):
         moved = x * e[j]
         sums[j] += moved
-        costs[j] += moved * M[j]
+        costs[j] += moved * M[j] if moved > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -111,4 +111,4 @@ def weigh(e, y, M, beta, lanes, prices):
     """``e y`` and ``M beta`` into their lanes."""
     for t in range(e.size):
         lanes[t] += e[t] * y[t]
-        prices[t] += M[t] * beta[t]
+        prices[t] += M[t] * beta[t] if beta[t] > 0.0 else 0.0

@@ -13,6 +13,7 @@ whenever and wherever they are computed.  No fast-math: certificates use these e
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
@@ -21,6 +22,9 @@ from otcore._kernels.exp2 import exp2
 from otcore._kernels.ground import EUCLIDEAN, bases, block
 from otcore._kernels.prefetch import LINE, prefetch
 from otcore._kernels.sums import fma
+
+if TYPE_CHECKING:
+    from otcore._types import Array, Points
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
 ROWS = 8  # rows that share a read of the column sums
@@ -179,7 +183,7 @@ def add_rows(r, e, w):
         k += 1
 
 
-def tiled(points):
+def tiled(points: Points) -> Array:
     """Points (m, d) as tiles (k, d, COLUMNS) of coordinates, the last point repeated to fill the last tile."""
     m, d = points.shape
     count = -(-m // COLUMNS)

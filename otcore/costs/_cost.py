@@ -323,7 +323,7 @@ class Cost(ABC):
         Returns
         -------
         x, sums, costs : (n,), (m,), (m,)
-            ``x = min(1, a / K 1)``, ``K^T x`` and ``(K * M)^T x``; costs must be finite.
+            ``x = min(1, a / K 1)``, ``K^T x`` and ``(K * M)^T x``; a forbidden arc carries and costs nothing.
         """
         x = np.empty(self.shape[0])
         sums, costs = np.zeros((2, self.shape[1]))
@@ -332,16 +332,17 @@ class Cost(ABC):
             s = K.sum(axis=1)
             x[i0:i1] = np.minimum(1.0, np.divide(a[i0:i1], s, out=np.ones_like(s), where=s > 0))
             sums += x[i0:i1] @ K
-            K *= block
+            K *= np.where(K > 0, block, 0.0)
             costs += x[i0:i1] @ K
         return x, sums, costs
 
     def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
         """``K y`` and ``M beta``, (n,) each, for the K of :meth:`rounding_pass`: what rows hold, what filling costs."""
         held, price = np.empty((2, self.shape[0]))
+        used = np.flatnonzero(beta)
         for i0, i1, block in self.blocks():
             held[i0:i1] = np.exp(block * (-1.0 / epsilon) + (row[i0:i1, None] + column)) @ y
-            price[i0:i1] = block @ beta
+            price[i0:i1] = block[:, used] @ beta[used]
         return held, price
 
     def rounding_scale(self, a: Array, b: Array) -> float:

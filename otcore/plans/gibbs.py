@@ -92,7 +92,7 @@ class GibbsPlan:
         held, price = self.ground.remainder_pass(self.epsilon, *self.exponents, y, beta)
         alpha = np.maximum(a - x * held, 0.0)  # line 5
         missing = float(beta.sum())
-        fill = float(alpha @ price) / missing if missing > 0 else 0.0
+        fill = float(alpha @ np.where(alpha > 0, price, 0.0)) / missing if missing > 0 else 0.0
         return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill, fill)
 
     def row_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:

@@ -118,7 +118,7 @@ class Sinkhorn:
             if iterate.passes >= PATIENCE:
                 break
         # Below the spacing of the points the exact engine is the better tool: potentials alone ask for it.
-        yield Candidate(potentials=(f, g))
+        yield Candidate(potentials=(iterate.f, iterate.g))
 
     def _fixed(self, problem: Problem, g: np.ndarray, budget: Budget) -> Iterator[Candidate]:
         assert self.epsilon is not None
@@ -130,11 +130,14 @@ class Sinkhorn:
                 f"epsilon is {self.epsilon}, too small beside costs of {top * problem.cost_unit:.3g} to be resolved; "
                 "take a larger one or an exact method"
             )
+        finite = "finite" in problem.cost.traits
         mean, f, passes = coarse_epsilon(problem.cost, a, b), None, 0
         above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
         for epsilon in last * self.ladder ** -np.arange(above, -1.0, -1.0):
             tol = max(self.tol, _reachable(problem, epsilon)) if epsilon == last else ROUGH
-            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex=epsilon == last):
+            for iterate in sinkhorn(
+                problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex=epsilon == last and finite
+            ):
                 passes += 1
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():
                     break
@@ -151,6 +154,8 @@ def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool 
     plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
     unit = problem.cost_unit * problem.mass_unit
     dual, value = (unit * bound for bound in regularised_interval(plan)) if values else (None, None)
+    if "finite" not in problem.cost.traits:  # the plan is rounded onto its marginals across forbidden arcs
+        value = None
     report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.passes)
     return Candidate(plan, (iterate.f, iterate.g), report)
 
