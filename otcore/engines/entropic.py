@@ -14,14 +14,13 @@ from otcore._types import Potential, Weights
 from otcore.costs import Cost
 from otcore.engines.newton import newton, tail_of
 
-__all__ = ["Iterate", "Relaxation", "coarse_epsilon", "sinkhorn"]
+__all__ = ["Iterate", "Relaxation", "at_vertex", "coarse_epsilon", "sinkhorn"]
 
 
 class Iterate(NamedTuple):
     """Potentials after a pass, and how far the plan was off before it.
 
-    ``error`` is the L1 distance of both marginals from ``a`` and ``b``, relative to the mass; a plain pass
-    never raises it.
+    ``error`` is the L1 distance of both marginals from ``a`` and ``b``, relative to the mass.
     """
 
     f: Potential
@@ -120,14 +119,20 @@ def sinkhorn(
         best = min(best, error)
         if patience == 0 and vertex:
             vertex, patience = False, PATIENCE
-            f, g = at_vertex(cost, a, b, epsilon, f, g)
+            f, g = at_vertex(cost, a, b, epsilon, f, g, expired)
         else:
             f, g = newton(tail, a, b, epsilon, f, g, AIM * tol, expired)
         columns = 0.0
 
 
 def at_vertex(
-    cost: Cost, a: Weights, b: Weights, epsilon: float, f: Potential, g: Potential
+    cost: Cost,
+    a: Weights,
+    b: Weights,
+    epsilon: float,
+    f: Potential,
+    g: Potential,
+    expired: Callable[[], bool] = lambda: False,
 ) -> tuple[Potential, Potential]:
     """Potentials whose entropic plan carries, on the tree of an exact optimal plan P, just that plan's flows.
 
@@ -136,7 +141,10 @@ def at_vertex(
     from otcore._kernels import simplex
     from otcore.engines import exact
 
-    *_, state = exact.solve(cost, a, b, potentials=(f, g))
+    for latest in exact.solve(cost, a, b, potentials=(f, g)):
+        state = latest
+        if expired():
+            break
     i, j = state.basis.i, state.basis.j
     share = np.maximum(state.flow, EMPTY * np.minimum(a[i], b[j])) / (a[i] * b[j])
     tree = simplex.hang(a.size, b.size, i, j, cost.at(i, j) + epsilon * np.log(share))

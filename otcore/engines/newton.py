@@ -24,7 +24,7 @@ CUT = 1e-10, 1e-4  # entries below this share of their row's and their column's 
 CURVED = 1e-4, 0.1  # of its row's weight, and of the error: smaller entries do not count for the Hessian, only for
 # the gradient (2.7 times fewer); but where the plan falls apart, they carry what the parts owe one another
 SHARE = 0.1  # of all entries: a plan denser than that is left to passes over the cost
-SMALL = 100_000  # entries that are few whatever their share
+SMALL, MOST = 100_000, 1 << 22  # entries that are few whatever their share, and many: 64 MB, and as much to work on
 SAMPLE = 32  # rows that are asked how dense the plan is
 DRIFT = 25.0  # bits that an entry may have gained before the choice of entries is stale
 DAMPING = 0.01  # of the Hessian's diagonal, times the error
@@ -54,10 +54,10 @@ def tail_of(cost: Cost, a: Weights, b: Weights, epsilon: float, f: Potential, g:
     n, m = cost.shape
     if n * m > SMALL:  # ask a few rows first, evenly spaced
         some = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64)
-        part, limit = cost.restrict(some, np.arange(m)), int(SHARE * some.size * m)
+        part, limit = cost.restrict(some, np.arange(m)), int(min(SHARE * m, MOST / n) * some.size)
         if part.plan_tail(epsilon, F[some], G, log_a[some] + cut, log_b + cut, limit) is None:
             return None
-    limit = max(int(2 * SHARE * n * m), SMALL)
+    limit = max(int(min(2 * SHARE * n * m, MOST)), SMALL)
     return cost.plan_tail(epsilon, F, G, log_a + cut, log_b + cut, limit)
 
 

@@ -142,7 +142,9 @@ class Sinkhorn:
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():
                     break
             f, g = iterate.f, iterate.g
-        yield _candidate(problem, iterate._replace(passes=passes), last, values=True)
+        f, g, *_ = problem.cost.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
+        error = problem.cost.sinkhorn_pass(last, f, g, a, b).row_error
+        yield _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
 
 
 def _reachable(problem: Problem, epsilon: float) -> float:
