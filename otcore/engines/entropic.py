@@ -29,6 +29,7 @@ class Iterate(NamedTuple):
     passes: int
 
 
+TOO_MUCH, BACK = 30.0, 0.9  # growth of the error beyond which omega - 1 is taken back by that factor
 SLOWEST = 1 - 1e-7  # a rate beyond which Newton's method, not relaxation, is the remedy: omega stays below 1.9994
 PATIENCE = 3  # looks for a sparse tail, or Newton's attempts that do not halve the error, before relaxation takes over
 EMPTY = 1e-12  # of the lighter weight: what an arc of the tree without flow is given
@@ -47,7 +48,8 @@ class Relaxation:
     Parameters
     ----------
     window : int
-        Passes over which a rate is measured; early rates are those of errors that die out anyway.
+        Passes over which a plain rate is measured, and twice as many for a relaxed one: errors grow for a while
+        after a change of omega, and a rate measured in haste is raised and lowered for ever (twice the passes).
     """
 
     window: int = 6
@@ -60,21 +62,24 @@ class Relaxation:
         """Take in the error before the next pass."""
         if self._count == 0:
             self._first = error
-        if error > 4 * self._best:  # too bold
-            self.omega, self._best = 1.0 + (self.omega - 1.0) / 2, error
-            self._first, self._count = error, 0
+        if error > TOO_MUCH * self._best:
+            self._best = error
+            self._change(1.0 + BACK * (self.omega - 1.0), error)
             return
         self._best = min(self._best, error)
         self._count += 1
-        if self._count <= self.window:
+        window = self.window if self.omega == 1.0 else 2 * self.window
+        if self._count <= window:
             return
-        if error >= self._first:  # a whole window for nothing
-            self.omega = 1.0 + (self.omega - 1.0) / 2
-        elif error > 0 and self._first < math.inf:
-            mu = (error / self._first) ** (1 / self.window)
+        omega = 1.0 + BACK * (self.omega - 1.0)  # a whole window for nothing
+        if 0 < error < self._first:
+            mu = (error / self._first) ** (1 / window)
             rate = min((mu + self.omega - 1.0) ** 2 / (self.omega**2 * mu), SLOWEST)
-            self.omega = max(self.omega, 2.0 / (1.0 + math.sqrt(1.0 - rate)))
-        self._first, self._count = error, 1
+            omega = max(self.omega, 2.0 / (1.0 + math.sqrt(1.0 - rate)))
+        self._change(omega, error)
+
+    def _change(self, omega: float, error: float) -> None:
+        self.omega, self._first, self._count = omega, error, 1
 
 
 def sinkhorn(

@@ -21,7 +21,7 @@ __all__ = ["SOLVER", "Sinkhorn", "SinkhornReport"]
 
 LEVELS = 10  # of the ladder: 0.25^10 is a millionth of the mean cost, below the spacing of most supports
 ROUGH = 3e-2  # marginal error of a level that only leads to the next
-NEAR = 0.05  # of the value: from this epsilon on levels are solved well and offered
+NEAR = 0.02  # of the value: from this epsilon on levels are solved well and offered
 SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
 NOISE = 2.0**-49  # a few ulps of the exponents
 PATIENCE = 500  # passes over the cost a level of the ladder may take

@@ -42,24 +42,24 @@ def test_the_marginals_of_the_last_iterate_fit(epsilon):
 
 
 def test_over_relaxation_needs_a_third_of_the_passes(monkeypatch):
-    cost, a, b = problem(60, 60)
+    cost, a, b = problem(200, 200)
     monkeypatch.setattr(entropic, "tail_of", lambda *_: None)  # no Newton
     _, _, passes = solved(cost, a, b, [0.01], 1e-8)
-    g = np.zeros(60)
+    g = np.zeros(200)
     for _ in range(3 * passes):
         g = cost.sinkhorn_pass(0.01, None, g, a, b).g
     f = cost.softmin(0.01, g, np.log(b), axis=1)
     assert error_of(cost, a, b, 0.01, f, g) > 1e-8
 
 
-def test_the_factor_is_youngs_for_an_exact_rate_and_halves_when_errors_grow():
+def test_the_factor_is_youngs_for_an_exact_rate_and_shrinks_when_errors_grow():
     relaxation = Relaxation()
-    for k in range(8):
+    for k in range(7):
         relaxation.learn(0.9**k)
     assert relaxation.omega == pytest.approx(2 / (1 + np.sqrt(0.1)), rel=1e-12)
     before = relaxation.omega
-    relaxation.learn(10.0)
-    assert relaxation.omega == pytest.approx(1 + (before - 1) / 2)
+    relaxation.learn(100.0)
+    assert relaxation.omega == pytest.approx(1 + 0.9 * (before - 1))
 
 
 def test_the_tail_is_what_its_definition_says():
