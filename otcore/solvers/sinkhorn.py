@@ -24,7 +24,7 @@ ROUGH = 3e-2  # marginal error of a level that only leads to the next
 NEAR = 0.02  # of the value: from this epsilon on levels are solved well and offered
 SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
 NOISE = 2.0**-49  # a few ulps of the exponents
-PATIENCE = 500  # passes over the cost a level of the ladder may take
+PATIENCE, FEW = 500, 8  # passes over the cost that a level may take, and a rough one
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
 
@@ -110,7 +110,7 @@ class Sinkhorn:
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
             tol = max(min(ROUGH, SHARE * epsilon / mean), _reachable(problem, epsilon)) if careful else ROUGH
             for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
-                if iterate.error <= tol or iterate.passes >= PATIENCE or budget.expired():
+                if iterate.error <= tol or iterate.passes >= (PATIENCE if careful else FEW) or budget.expired():
                     break
             f, g = iterate.f, iterate.g
             if careful or budget.expired():
