@@ -32,6 +32,7 @@ class Iterate(NamedTuple):
 TOO_MUCH, BACK = 30.0, 0.9  # growth of the error beyond which omega - 1 is taken back by that factor
 SLOWEST = 1 - 1e-7  # a rate beyond which Newton's method, not relaxation, is the remedy: omega stays below 1.9994
 PATIENCE = 3  # looks for a sparse tail, or Newton's attempts that do not halve the error, before relaxation takes over
+FLAT = 2.0**-40  # of the largest cost: a spread below it is rounding
 EMPTY = 1e-12  # of the lighter weight: what an arc of the tree without flow is given
 AIM = 0.3  # of the error asked for: what Newton's method goes for, since the entries left out add to it
 

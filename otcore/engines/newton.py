@@ -20,13 +20,13 @@ from otcore.costs._cost import Tail
 
 __all__ = ["newton", "tail_of"]
 
-CUT = 1e-10, 1e-4  # entries below this share of their row's and their column's weight, or of tol, are left out
+CUT = 1e-8, 1e-4  # entries below this share of their row's and their column's weight, or of tol, are left out
 CURVED = 1e-4, 0.1  # of its row's weight, and of the error: smaller entries do not count for the Hessian, only for
 # the gradient (2.7 times fewer); but where the plan falls apart, they carry what the parts owe one another
 SHARE = 0.1  # of all entries: a plan denser than that is left to passes over the cost
 SMALL, MOST = 100_000, 1 << 22  # entries that are few whatever their share, and many: 64 MB, and as much to work on
 SAMPLE = 32  # rows that are asked how dense the plan is
-DRIFT = 25.0  # bits that an entry may have gained before the choice of entries is stale
+DRIFT = 20.0  # bits that an entry may have gained before the choice of entries is stale
 DAMPING = 0.01  # of the Hessian's diagonal, times the error
 CLIP = 5.0  # bits a step may change a row potential
 STEPS, HALVINGS, SWEEPS = 200, 6, 6

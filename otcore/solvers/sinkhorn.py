@@ -24,7 +24,8 @@ ROUGH = 3e-2  # marginal error of a level that only leads to the next
 NEAR = 0.02  # of the value: from this epsilon on levels are solved well and offered
 SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
 NOISE = 2.0**-49  # a few ulps of the exponents
-PATIENCE, FEW = 500, 8  # passes over the cost that a level may take, and a rough one
+PATIENCE, FEW = 40, 8  # passes over the cost that a level may take, and a rough one
+LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
 
@@ -115,7 +116,7 @@ class Sinkhorn:
             f, g = iterate.f, iterate.g
             if careful or budget.expired():
                 yield _candidate(problem, iterate, epsilon)
-            if iterate.passes >= PATIENCE:
+            if iterate.error > LOST:
                 break
         # Below the spacing of the points the exact engine is the better tool: potentials alone ask for it.
         yield Candidate(potentials=(iterate.f, iterate.g))

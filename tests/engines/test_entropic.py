@@ -5,7 +5,7 @@ import pytest
 
 from otcore.costs import CloudCost, Cost, DenseCost
 from otcore.engines import entropic
-from otcore.engines.entropic import Relaxation, at_vertex, sinkhorn
+from otcore.engines.entropic import Relaxation, at_vertex, coarse_epsilon, sinkhorn
 from otcore.engines.newton import newton, tail_of
 
 
@@ -69,7 +69,7 @@ def test_the_tail_is_what_its_definition_says():
     dense = DenseCost(cost.to_dense())
     tails = [tail_of(c, a, b, epsilon, f, g, 1e-3) for c in (cost, dense)]
     P = a[:, None] * b * np.exp((f[:, None] + g - dense.M) / epsilon)
-    i, j = np.nonzero(np.minimum(a[:, None], b) * 1e-10 < P)
+    i, j = np.nonzero(np.minimum(a[:, None], b) * 1e-8 < P)
     assert i.size < 0.1 * P.size
     for tail in tails:
         np.testing.assert_array_equal(np.diff(tail.start), np.bincount(i, minlength=300))
@@ -77,7 +77,7 @@ def test_the_tail_is_what_its_definition_says():
         np.testing.assert_allclose(tail.cost, dense.M[i, j], rtol=1e-15)
     log = np.log2(a), np.log2(b)
     F, G = f / (epsilon * np.log(2)) + log[0], g / (epsilon * np.log(2)) + log[1]
-    twin = Cost.plan_tail(cost, epsilon, F, G, log[0] + np.log2(1e-10), log[1] + np.log2(1e-10), P.size)
+    twin = Cost.plan_tail(cost, epsilon, F, G, log[0] + np.log2(1e-8), log[1] + np.log2(1e-8), P.size)
     np.testing.assert_array_equal(twin.j, j)
     wide, a, b = problem(400, 400)
     assert tail_of(wide, a, b, 1.0, np.zeros(400), np.zeros(400), 1e-3) is None  # nothing is negligible
@@ -113,3 +113,9 @@ def test_from_a_vertex_epsilon_may_be_a_millionth_of_the_costs():
     f, g, passes = solved(cost, a, b, [1e-2, 1e-4, 1e-6], 1e-9, vertex=True)
     assert error_of(cost, a, b, 1e-6, f, g) < 1e-8
     assert passes < 300
+
+
+def test_epsilon_starts_positive_where_all_costs_are_equal_up_to_rounding():
+    a = np.full(7, 1 / 7)
+    for M in (np.ones((7, 7)), np.full((7, 7), -0.1), np.zeros((7, 7)), np.full((7, 7), 1e-300)):
+        assert coarse_epsilon(DenseCost(M), a, a) > 0
