@@ -163,6 +163,6 @@ def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:
     lo, hi = cost.bounds()
     mean = cost.bilinear(a / a.sum(), b / b.sum())
     spread = mean - lo if math.isfinite(mean) else hi - lo
-    if spread <= 2.0**-52 * abs(hi):  # all costs are equal
+    if spread <= 2.0**-40 * max(abs(lo), abs(hi)):  # all costs are equal, up to rounding
         return abs(hi) if abs(hi) > np.finfo(float).tiny else 1.0
     return spread
