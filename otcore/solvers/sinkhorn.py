@@ -25,6 +25,8 @@ NEAR = 0.02  # of the value: from this epsilon on levels are solved well and off
 SHARE = 0.05  # marginal error x mean cost that such a level tolerates, as a share of its epsilon
 NOISE = 2.0**-49  # a few ulps of the exponents
 PATIENCE, FEW = 40, 8  # passes over the cost that a level may take, and a rough one
+LARGE = 1 << 26  # entries of a cost whose passes are dear
+POOR = 20.0  # times the error wanted: to fill what a plan lacks then costs more than epsilon does
 LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 
@@ -106,15 +108,16 @@ class Sinkhorn:
         a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
         mean = coarse_epsilon(problem.cost, a, b)
         f = None
+        most = PATIENCE if problem.shape[0] * problem.shape[1] <= LARGE else FEW  # the next level may suit Newton
         for epsilon in mean * self.ladder ** np.arange(LEVELS + 1):
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
             tol = max(min(ROUGH, SHARE * epsilon / mean), _reachable(problem, epsilon)) if careful else ROUGH
             for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
-                if iterate.error <= tol or iterate.passes >= (PATIENCE if careful else FEW) or budget.expired():
+                if iterate.error <= tol or iterate.passes >= (most if careful else FEW) or budget.expired():
                     break
             f, g = iterate.f, iterate.g
-            if careful or budget.expired():
+            if (careful and iterate.error <= POOR * tol) or budget.expired():
                 yield _candidate(problem, iterate, epsilon)
             if iterate.error > LOST:
                 break
