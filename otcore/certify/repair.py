@@ -268,6 +268,8 @@ def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
         return None
     lo, hi = cost.bounds()
     with np.errstate(over="ignore", invalid="ignore"):
+        if not all((v < np.inf).all() for v in plan.exponents):  # false for nan, too; -inf is a weight of zero
+            return None
         base = plan.rounding.cost
     if not np.isfinite(base):
         return None
