@@ -264,10 +264,12 @@ def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
     None where a forbidden arc would have to be crossed or the kernel overflows.
     """
     cost = problem.cost
-    if "finite" not in cost.traits or not (np.isfinite(plan.f).all() and np.isfinite(plan.g).all()):
+    if "finite" not in cost.traits:
         return None
     lo, hi = cost.bounds()
     with np.errstate(over="ignore", invalid="ignore"):
+        if not all((v < np.inf).all() for v in plan.exponents):  # false for nan, too; -inf is a weight of zero
+            return None
         base = plan.rounding.cost
     if not np.isfinite(base):
         return None
