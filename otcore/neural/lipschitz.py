@@ -1,0 +1,206 @@
+"""Functions that are 1-Lipschitz by construction, and penalties for functions that are not: separate, reusable parts.
+
+A module that knows a bound on its Lipschitz constant says so by ``lipschitz_bound()``; a penalty is called
+as ``penalty(u, x, y, generator)``, a projection as ``project(u)`` after every step.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import parametrizations, parametrize
+
+__all__ = ["Clip", "Funnel", "GradientPenalty", "GroupSort", "LipschitzMLP", "Standardised", "frozen", "mlp"]
+
+SVD_SLACK = 1 + 1e-12  # the singular values of a 128 x 128 matrix are computed to about 1e-14
+TILE = 1 << 22  # distances held at once: 32 MB in float64
+
+
+class GroupSort(nn.Module):
+    """Sort neighbouring entries, ``group`` at a time: 1-Lipschitz, and the gradient keeps its norm.  [Anil 2019]
+
+    Parameters
+    ----------
+    group : int, 2 for MaxMin; None sorts the whole layer (FullSort)
+    """
+
+    def __init__(self, group: int | None = 2) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.group == 2:  # three times faster than a sort
+            even, odd = z[..., ::2], z[..., 1::2]
+            return torch.cat([torch.minimum(even, odd), torch.maximum(even, odd)], dim=-1)
+        if self.group is None:
+            return z.sort(dim=-1).values
+        return z.unflatten(-1, (-1, self.group)).sort(dim=-1).values.flatten(-2)
+
+
+ACTIVATIONS = {"maxmin": GroupSort, "fullsort": lambda: GroupSort(None), "relu": nn.ReLU}
+
+
+def mlp(dim: int, hidden: Sequence[int], activation: str, generator: Generator) -> nn.Sequential:
+    """A network d -> hidden -> 1 with He's initialisation from an explicit generator."""
+    layers: list[nn.Module] = []
+    widths = (dim, *hidden, 1)
+    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
+        nn.init.uniform_(linear.bias, -(fan_in**-0.5), fan_in**-0.5, generator=generator)
+        layers += [linear, ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-1])
+
+
+class LipschitzMLP(nn.Module):
+    """A network whose layers have spectral norm at most 1 (up to rounding, which ``lipschitz_bound`` counts).
+
+    Parameters
+    ----------
+    dim : int, dimension d of the points
+    hidden : widths of the hidden layers
+    constraint : {"orthogonal", "spectral"}
+        Orthogonal layers (Cayley's map) [Anil 2019], or a division by the power iteration's estimate of the norm,
+        which also lets the other singular values shrink [Miyato 2018].
+    activation : {"maxmin", "fullsort", "relu"}
+    generator : torch.Generator
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        hidden: Sequence[int] = (128, 128),
+        constraint: Literal["orthogonal", "spectral"] = "orthogonal",
+        activation: str = "maxmin",
+        *,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.layers = mlp(dim, hidden, activation, generator)
+        seed = int(torch.randint(1 << 31, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):  # torch fills up rectangular matrices from its global generator
+            torch.manual_seed(seed)
+            for layer in self.linears():
+                if constraint == "orthogonal":
+                    nn.init.orthogonal_(layer.weight)
+                    parametrizations.orthogonal(layer, orthogonal_map="cayley")
+                else:
+                    parametrizations.spectral_norm(layer)
+
+    def linears(self) -> list[nn.Linear]:
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z).squeeze(-1)
+
+    @torch.no_grad()
+    def lipschitz_bound(self) -> float:
+        """Product of the layers' largest singular values, by SVD in float64."""
+        bound = 1.0
+        for layer in self.linears():
+            bound *= float(torch.linalg.matrix_norm(layer.weight.double().cpu(), 2)) * SVD_SLACK
+        return bound
+
+
+class Funnel(nn.Module):
+    """``u(z) = max_k -|z - a_k| - b_k``: the semi-discrete potential, made trainable.  [Hartmann 2020]
+
+    A maximum of 1-Lipschitz functions is 1-Lipschitz.  The winner is found from inner products, which is fast
+    and may confuse near ties; its value and gradient are those of the difference itself, since a distance
+    from inner products has gradients of norm up to 1.5 near a centre.
+
+    Parameters
+    ----------
+    centres : (K, d) tensor a_k, for example samples of P
+    """
+
+    def __init__(self, centres: Tensor) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(centres.clone())
+        self.offsets = nn.Parameter(centres.new_zeros(centres.shape[0]))
+
+    def forward(self, z: Tensor) -> Tensor:
+        winner = torch.cat([self.winner(tile) for tile in z.split(max(1, TILE // self.offsets.numel()))])
+        a, b = self.centres.index_select(0, winner), self.offsets.index_select(0, winner)
+        return -torch.linalg.vector_norm(z - a, dim=-1) - b
+
+    @torch.no_grad()
+    def winner(self, z: Tensor) -> Tensor:
+        """(n,) index of the funnel that attains the maximum."""
+        a = self.centres
+        if a.dtype == torch.float64:  # reported values: exact differences
+            distance = torch.cdist(z, a, compute_mode="donot_use_mm_for_euclid_dist")
+        else:
+            distance = torch.addmm((z * z).sum(1, keepdim=True) + (a * a).sum(1), z, a.T, alpha=-2)
+            distance.clamp_(min=0).sqrt_()
+        return distance.add_(self.offsets).argmin(dim=1)
+
+    def lipschitz_bound(self) -> float:
+        return 1.0
+
+    def parameter_groups(self, lr: float) -> list[dict[str, object]]:
+        """Offsets learn ten times more slowly than centres: faster, and a few funnels swallow the others."""
+        return [{"params": [self.centres], "lr": lr}, {"params": [self.offsets], "lr": 0.1 * lr}]
+
+
+class Standardised(nn.Module):
+    """``s u((z - c) / s)``: what a module computes on standardised coordinates, in the user's units.
+
+    The Lipschitz constant is unchanged, and so is every gradient.
+    """
+
+    def __init__(self, core: nn.Module, centre: Tensor, scale: float) -> None:
+        super().__init__()
+        self.core, self.scale = core, scale
+        self.register_buffer("centre", centre)
+
+    def forward(self, z: Tensor) -> Tensor:
+        values: Tensor = self.core((z - self.centre) / self.scale)
+        return self.scale * values.reshape(z.shape[0])
+
+
+class GradientPenalty:
+    """``weight * E (|grad u| - 1)^2`` between random pairs of samples.  [Gulrajani 2017, eq. 3]
+
+    Parameters
+    ----------
+    weight : float, lambda
+    one_sided : bool
+        Only gradients above 1 count.  [Petzka 2018]
+    """
+
+    def __init__(self, weight: float = 10.0, one_sided: bool = False) -> None:
+        self.weight, self.one_sided = weight, one_sided
+
+    def __call__(self, u: nn.Module, x: Tensor, y: Tensor, generator: Generator) -> Tensor:
+        t = torch.rand(len(x), 1, generator=generator, device=x.device, dtype=x.dtype)
+        z = torch.lerp(x, y, t).requires_grad_(True)
+        (gradient,) = torch.autograd.grad(u(z).sum(), z, create_graph=True)
+        excess = torch.linalg.vector_norm(gradient, dim=1) - 1
+        return self.weight * (excess.clamp(min=0) if self.one_sided else excess).square().mean()
+
+
+class Clip:
+    """Every parameter into ``[-bound, bound]``.  [Arjovsky 2017, Alg. 1, line 7]"""
+
+    def __init__(self, bound: float = 0.04) -> None:
+        self.bound = bound
+
+    @torch.no_grad()
+    def __call__(self, u: nn.Module) -> None:
+        for parameter in u.parameters():
+            parameter.clamp_(-self.bound, self.bound)
+
+
+def frozen(u: nn.Module) -> nn.Module:
+    """A float64 copy on the same device with plain weights: what is certified, reported and evaluated."""
+    u = copy.deepcopy(u).eval()
+    for module in list(u.modules()):
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    return u.double().requires_grad_(False)

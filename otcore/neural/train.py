@@ -1,0 +1,130 @@
+"""The one training loop: Adam on the dual value, with its stops, its diary and its way out of a NaN."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from otcore.neural.losses import dual_value
+from otcore.neural.samples import Source
+
+__all__ = ["Ending", "Penalty", "Project", "Step", "train"]
+
+CHECKS = 40  # entries in the diary of a full training
+PATIENCE = 20  # entries without progress: half of the schedule, since progress often comes as the step falls
+PROGRESS = 1e-3  # relative gain of the validation value that counts
+BETAS = (0.9, 0.99)  # Adam forgets faster than usual: the winners of a maximum change
+
+Penalty = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
+Project = Callable[[nn.Module], None]
+
+
+class Ending(Enum):
+    """Why the training ended; the value is the message."""
+
+    ITERATIONS = "all steps were made; raise max_iter if the validation value still rises"
+    PLATEAU = "the validation value no longer rises"
+    GAP = "the certified gap is within the tolerance asked for"
+    TIME = "max_seconds ran out; allow more time"
+    CALLBACK = "the callback returned False"
+    DIVERGED = "a loss was not finite; the critic is that of the last check before it; lower lr"
+
+
+class Step(NamedTuple):
+    """An entry of the diary.
+
+    Attributes
+    ----------
+    iteration : int
+    seconds : float, since the start
+    train : float, mean dual value of the batches since the last entry
+    validation : float, dual value of the validation sample
+    ending : Ending or None, on the last entry
+    """
+
+    iteration: int
+    seconds: float
+    train: float
+    validation: float
+    ending: Ending | None = None
+
+
+def train(
+    u: nn.Module,
+    x: Source,
+    y: Source,
+    validation: tuple[Tensor, Tensor],
+    *,
+    generator: Generator,
+    lr: float,
+    batch: int = 1024,
+    max_iter: int = 1000,
+    penalty: Penalty | None = None,
+    project: Project | None = None,
+    deadline: float = math.inf,
+) -> Iterator[Step]:
+    """Maximise ``E_P u - E_Q u`` less a penalty; yields now and then, and can be left at any time.
+
+    Parameters
+    ----------
+    u : module (n, d) -> (n,), trained in place
+    x, y : sources of samples of P and Q
+    validation : fixed samples ``(x, y)``
+    generator : torch.Generator on the device of ``u``; the only source of chance
+    lr : float, Adam's first step, which falls to 0 along a cosine
+    deadline : float, of ``time.monotonic``
+
+    Yields
+    ------
+    Step; the last one says why the training ended.
+    """
+    groups = u.core.parameter_groups(lr) if hasattr(getattr(u, "core", None), "parameter_groups") else u.parameters()
+    optimiser = torch.optim.Adam(groups, lr=lr, betas=BETAS)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max_iter)
+    every = max(1, max_iter // CHECKS)
+    begin, last = time.monotonic(), 0
+    total = torch.zeros((), device=validation[0].device)  # read at checks only: reading waits for the device
+    best, best_at, good = -math.inf, 0, copy.deepcopy(u.state_dict())
+    for iteration in range(1, max_iter + 1):
+        batch_x, batch_y = x.draw(batch, generator), y.draw(batch, generator)
+        value = dual_value(u(batch_x), u(batch_y))
+        loss = -value if penalty is None else penalty(u, batch_x, batch_y, generator) - value
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if project is not None:
+            project(u)
+        total += value.detach()
+        late = time.monotonic() >= deadline
+        if iteration % every and iteration < max_iter and not late:
+            continue
+        u.eval()  # spectral norms stop their power iteration
+        with torch.no_grad():
+            held_out = float(dual_value(u(validation[0]), u(validation[1])))
+        u.train()
+        mean = float(total) / (iteration - last)
+        ending = None
+        if not (math.isfinite(mean) and math.isfinite(held_out)):
+            u.load_state_dict(good)
+            ending = Ending.DIVERGED
+        elif late:
+            ending = Ending.TIME
+        elif iteration == max_iter:
+            ending = Ending.ITERATIONS
+        elif best == -math.inf or held_out > best + PROGRESS * abs(best):
+            best, best_at = held_out, iteration
+        elif iteration - best_at >= PATIENCE * every:
+            ending = Ending.PLATEAU
+        yield Step(iteration, time.monotonic() - begin, mean, held_out, ending)
+        if ending is not None:
+            return
+        total.zero_()
+        last, good = iteration, copy.deepcopy(u.state_dict())
