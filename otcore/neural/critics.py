@@ -9,26 +9,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
 from otcore.certify.values import certify_values
-from otcore.costs import CloudCost
+from otcore._types import Potential
+from otcore.costs import CloudCost, LineCost
 from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
 from otcore.neural.lipschitz import Clip, Funnel, GradientPenalty, LipschitzMLP, Standardised, frozen, mlp
 from otcore.neural.losses import dual_value
 from otcore.neural.options import CriticOptions
 from otcore.neural.result import CriticResult, PopulationBound
-from otcore.neural.samples import Samples, Source, Stream, source
+from otcore.neural.samples import Samples, Source, Standardising, Stream, source
 from otcore.neural.train import Ending, Penalty, Project, Step, train
+from otcore.plans import SparsePlan
 from otcore.problem import Problem
+from otcore.solution import Candidate
 
-__all__ = ["w1_critic"]
+__all__ = ["on_problem", "w1_critic"]
 
 RACERS = ("orthogonal", "funnel")  # what auto trains: the two certified classes that win somewhere
 FUNNELS = 1024
 FEWEST = 20  # samples a side that can be split
 HELD_OUT = 4096  # fresh samples of a sampler for validation, and as many for the test
+TRAINING = 0.8  # of max_seconds; the rest is for the certificate
 SLOPES = 4096  # pairs whose slopes are looked at
 TILE = 1 << 14  # points evaluated at once
 LR = {"funnel": 0.05, "orthogonal": 0.005, "spectral": 0.005, "gp": 0.002, "lp": 0.002, "clip": 0.001}
@@ -113,20 +118,61 @@ def w1_critic(
         raise InvalidProblemError(f"confidence is {confidence}; expected a probability between 0 and 1")
     if certify < 1:
         raise InvalidProblemError(f"certify is {certify}; expected a number of points >= 1")
-    begin = time.monotonic()
-    device, dtype = device_named(settings.device), getattr(torch, settings.dtype)
+    device = device_named(settings.device)
     generator = Generator(device).manual_seed(settings.seed)
-    given = [source(z, w, name, device, dtype) for z, w, name in zip((x, y), weights, ("x", "y"), strict=True)]
-    data_x, data_y = (_split(side, settings.split, generator) for side in given)
-    if data_x.validation.shape[1] != data_y.validation.shape[1]:
-        d, e = data_x.validation.shape[1], data_y.validation.shape[1]
+    given = [source(z, w, name, device) for z, w, name in zip((x, y), weights, ("x", "y"), strict=True)]
+    problem = _empirical(given, certify, generator)
+    return _estimate(given, problem, settings, generator, confidence, rtol, max_seconds)
+
+
+def on_problem(problem: Problem, options: CriticOptions, max_seconds: float | None) -> Candidate:
+    """A critic trained on the points of a problem, as a candidate for it; the report is in the user's units.
+
+    Raises
+    ------
+    UnsupportedProblemError
+        Where the cost is not the Euclidean distance of points.
+    """
+    cost = problem.cost
+    if not isinstance(cost, LineCost) and not (isinstance(cost, CloudCost) and cost.metric == "euclidean"):
+        what = f"metric {cost.metric!r}" if isinstance(cost, CloudCost) else "a metric without points"
+        raise UnsupportedProblemError(
+            f"method 'critic' learns a function of points that is Lipschitz in the Euclidean distance, but this problem "
+            f"has {what}; pass points with metric='euclidean', or use method='dual'"
+        )
+    device = device_named(options.device)
+    generator = Generator(device).manual_seed(options.seed)
+    weights = [None if np.ptp(w) == 0 else w for w in (problem.a, problem.b)]
+    given = [source(z, w, name, device) for z, w, name in zip((cost.x, cost.y), weights, ("p", "q"), strict=True)]
+    unit, mass = problem.cost_unit, problem.mass_unit
+    own = Problem(problem.a * mass, problem.b * mass, type(cost)(cost.x, cost.y))
+    result = _estimate(given, own, options, generator, confidence=0.95, rtol=None, max_seconds=max_seconds)
+    certificate = result.empirical.certificate
+    plan = certificate.plan
+    assert isinstance(plan, SparsePlan)
+    plan = SparsePlan(plan.i, plan.j, plan.mass / mass, plan.shape)
+    return Candidate(plan, (certificate.f / unit, certificate.g / unit), result)
+
+
+def _estimate(
+    given: list[Samples | Stream],
+    problem: Problem,
+    options: CriticOptions,
+    generator: Generator,
+    confidence: float,
+    rtol: float | None,
+    max_seconds: float | None,
+) -> CriticResult:
+    begin = time.monotonic()
+    x, y = (_split(side, options.split, generator) for side in given)
+    if x.validation.shape[1] != y.validation.shape[1]:
+        d, e = x.validation.shape[1], y.validation.shape[1]
         raise ShapeError(f"x has dimension {d} and y has dimension {e}; both must live in the same space")
-    problem = _empirical(x, y, weights, given, certify, generator)
-    deadline = math.inf if max_seconds is None else begin + 0.8 * max_seconds  # the rest is for the certificate
+    deadline = math.inf if max_seconds is None else begin + TRAINING * max_seconds
     judge = None if rtol is None else _GapReached(problem, rtol)
-    best = fit(data_x, data_y, settings, generator, device, deadline, judge)
+    fitted = fit(x, y, options, generator, deadline, judge)
     left = None if max_seconds is None else max(0.0, begin + max_seconds - time.monotonic())
-    return report(best, data_x, data_y, problem, settings, device, confidence, left)
+    return _report(fitted, x, y, problem, options, confidence, left)
 
 
 def fit(
@@ -134,17 +180,16 @@ def fit(
     y: Data,
     options: CriticOptions,
     generator: Generator,
-    device: str,
     deadline: float = math.inf,
-    judge: Callable[[nn.Module], bool] | None = None,
+    judge: Callable[[Standardised], bool] | None = None,
 ) -> Fit:
     """Train the class asked for; ``auto`` trains each of RACERS and keeps the best by its validation value."""
     if options.lipschitz != "auto":
-        return _fit_one(options.lipschitz, x, y, options, generator, device, deadline, judge)
+        return _fit_one(options.lipschitz, x, y, options, generator, deadline, judge)
     fits, begin = [], time.monotonic()
     for k, name in enumerate(RACERS, start=1):  # equal shares of the time
         end = begin + (deadline - begin) * k / len(RACERS)
-        fits.append(_fit_one(name, x, y, options, generator, device, end, judge))
+        fits.append(_fit_one(name, x, y, options, generator, end, judge))
     return max(fits, key=lambda f: _certified_value(f, x.validation, y.validation))
 
 
@@ -159,42 +204,50 @@ def _fit_one(
     y: Data,
     options: CriticOptions,
     generator: Generator,
-    device: str,
     deadline: float,
-    judge: Callable[[nn.Module], bool] | None,
+    judge: Callable[[Standardised], bool] | None,
 ) -> Fit:
-    pooled = torch.cat([x.validation, y.validation])
-    centre = pooled.mean(0)
-    scale = float((pooled - centre).square().mean().sqrt()) or 1.0
-    recipe = _recipe(lipschitz, x, centre, scale, options, generator)
-    u = Standardised(recipe.core.to(device, pooled.dtype), centre, scale)
+    centre, scale = _standard(torch.cat([x.validation, y.validation]))
+    dtype = getattr(torch, options.dtype)
+    near, far = (Standardising(side.train, centre, scale, dtype) for side in (x, y))
+    recipe = _recipe(lipschitz, near, _size(x), options, generator)
+    core = recipe.core.to(centre.device, dtype)
     steps = train(
-        u, x.train, y.train, (x.validation, y.validation), generator=generator, lr=recipe.lr, batch=options.batch,
-        max_iter=options.max_iter, penalty=recipe.penalty, project=recipe.project, deadline=deadline,
+        core, near, far, (near.of(x.validation), far.of(y.validation)), generator=generator, lr=recipe.lr,
+        batch=options.batch, max_iter=options.max_iter, penalty=recipe.penalty, project=recipe.project,
+        deadline=deadline,
     )  # fmt: skip
-    history = tuple(_watched(steps, u, options, judge))
-    critic = frozen(u)
-    assert isinstance(critic, Standardised)
-    core = critic.core
+    history = tuple(_watched(steps, lambda: Standardised(frozen(core), centre, scale), options, judge))
+    core = frozen(core)
     bound = float(core.lipschitz_bound()) if hasattr(core, "lipschitz_bound") else None
-    return Fit(lipschitz if isinstance(lipschitz, str) else type(lipschitz).__name__, critic, bound, history)
+    name = lipschitz if isinstance(lipschitz, str) else type(lipschitz).__name__
+    return Fit(name, Standardised(core, centre, scale), bound, history)
 
 
-def _recipe(
-    lipschitz: Any, x: Data, centre: Tensor, scale: float, options: CriticOptions, generator: Generator
-) -> Recipe:
+def _standard(pooled: Tensor) -> tuple[Tensor, float]:
+    """Centre (d,) and root mean square deviation, without over- or underflow of the squares."""
+    centre = pooled.mean(0)
+    away = pooled - centre
+    top = float(away.abs().max()) or 1.0
+    return centre, top * (float((away / top).square().mean().sqrt()) or 1.0)
+
+
+def _size(side: Data) -> int:
+    return len(side.train) if isinstance(side.train, Samples) else FUNNELS
+
+
+def _recipe(lipschitz: Any, x: Standardising, size: int, options: CriticOptions, generator: Generator) -> Recipe:
     lr = LR.get(lipschitz, LR["gp"]) if isinstance(lipschitz, str) else LR["gp"]
     lr = lr if options.lr == "auto" else options.lr
     if not isinstance(lipschitz, str):
         return Recipe(copy.deepcopy(lipschitz), lr)
+    d = x.centre.numel()
     if lipschitz == "funnel":
-        size = len(x.train) if isinstance(x.train, Samples) else FUNNELS
         k = min(FUNNELS, size) if options.n_funnels == "auto" else options.n_funnels
         if options.lr == "auto":
-            lr *= k ** (-1 / centre.numel())  # the spacing of K points in d dimensions
-        return Recipe(Funnel((x.train.draw(k, generator) - centre) / scale), lr)
+            lr *= k ** (-1 / d)  # the spacing of K points in d dimensions
+        return Recipe(Funnel(x.draw(k, generator)), lr)
     initial = Generator().manual_seed(int(torch.randint(1 << 31, (), generator=generator, device=generator.device)))
-    d = centre.numel()
     if lipschitz in ("orthogonal", "spectral"):
         return Recipe(LipschitzMLP(d, options.hidden, lipschitz, options.activation, generator=initial), lr)
     core = mlp(d, options.hidden, options.activation, initial)
@@ -204,18 +257,23 @@ def _recipe(
 
 
 def _watched(
-    steps: Iterator[Step], u: nn.Module, options: CriticOptions, judge: Callable[[nn.Module], bool] | None
+    steps: Iterator[Step],
+    critic: Callable[[], Standardised],
+    options: CriticOptions,
+    judge: Callable[[Standardised], bool] | None,
 ) -> Iterator[Step]:
-    """The diary, ended early by the callback or by the certified gap, shown as it grows."""
+    """The diary in the user's units, ended early by the callback or by the certified gap, shown as it grows."""
     from tqdm import tqdm
 
+    scale = critic().scale
     with tqdm(total=options.max_iter, desc="critic", disable=not options.progress, leave=False) as bar:
         for step in steps:
+            step = step._replace(train=scale * step.train, validation=scale * step.validation)
             bar.update(step.iteration - bar.n)
             bar.set_postfix_str(f"held out {step.validation:.6g}")
             if options.callback is not None and options.callback(step) is False:
                 step = step._replace(ending=Ending.CALLBACK)
-            elif step.ending is None and judge is not None and judge(frozen(u)):
+            elif step.ending is None and judge is not None and judge(critic()):
                 step = step._replace(ending=Ending.GAP)
             yield step
             if step.ending is not None:
@@ -228,20 +286,19 @@ class _GapReached:
     def __init__(self, problem: Problem, rtol: float) -> None:
         self.problem, self.rtol, self.upper = problem, rtol, math.inf
 
-    def __call__(self, u: nn.Module) -> bool:
+    def __call__(self, u: Standardised) -> bool:
         seconds = 0.0 if self.upper < math.inf else None
         interval = certify_values(self.problem, *_at_supports(u, self.problem), max_seconds=seconds)
         self.upper = min(self.upper, interval.upper)
         return self.upper - interval.lower <= self.rtol * self.upper
 
 
-def report(
+def _report(
     fit: Fit,
     x: Data,
     y: Data,
     problem: Problem,
     options: CriticOptions,
-    device: str,
     confidence: float,
     max_seconds: float | None,
 ) -> CriticResult:
@@ -276,7 +333,7 @@ def report(
         history=fit.steps,
         status=fit.steps[-1].ending or Ending.ITERATIONS,
         seed=options.seed,
-        device=device,
+        device=str(u.centre.device),
     )
 
 
@@ -307,43 +364,37 @@ def _balanced(side: Samples) -> Tensor:
     return side.points[torch.searchsorted(total, levels).clamp(max=len(side) - 1)]
 
 
-def _empirical(
-    x: Any, y: Any, weights: tuple[Any, Any], given: list[Samples | Stream], certify: int, generator: Generator
-) -> Problem:
-    """The problem of the certified interval: the user's own numbers, or fresh samples, at most ``certify`` a side."""
-    from otcore._gate import as_array
-
+def _empirical(given: list[Samples | Stream], certify: int, generator: Generator) -> Problem:
+    """The problem of the certified interval: at most ``certify`` of the points given, or as many fresh ones, a side."""
     points, masses = [], []
-    for value, side in zip((x, y), given, strict=True):
+    for side in given:
         if isinstance(side, Stream):
-            z, w = side.draw(certify, generator).double().cpu().numpy(), None
+            chosen = Samples(side.draw(certify, generator))
         else:
-            chosen = slice(None)
-            if len(side) > certify:
-                chosen = torch.randperm(len(side), generator=generator, device=side.points.device)[:certify].cpu()
-            z = as_array(value, "points")[chosen]
-            w = None if side.weights is None else side.weights.cpu().numpy()[chosen]
-        n = len(z)
-        points.append(z.reshape(n, -1))
-        masses.append(torch.full((n,), 1.0 / n, dtype=torch.float64).numpy() if w is None else w / w.sum())
+            chosen = side if len(side) <= certify else side.split((certify / len(side), 1), generator)[0]
+        n = len(chosen)
+        w = torch.full((n,), 1 / n, dtype=torch.float64) if chosen.weights is None else chosen.weights.cpu()
+        points.append(chosen.points.cpu().numpy())
+        masses.append((w / w.sum()).numpy())
     return Problem(*masses, CloudCost(*points))
 
 
-def _at_supports(u: nn.Module, problem: Problem) -> tuple[Any, Any]:
+def _at_supports(u: Standardised, problem: Problem) -> tuple[Potential, Potential]:
     cost = problem.cost
-    assert isinstance(cost, CloudCost)
-    device = u.get_buffer("centre").device
-    return tuple(_values(u, torch.tensor(z, device=device)).cpu().numpy() for z in (cost.x, cost.y))  # type: ignore[return-value]
+    assert isinstance(cost, CloudCost | LineCost)
+    z = (torch.tensor(points.reshape(len(points), -1), device=u.centre.device) for points in (cost.x, cost.y))
+    u_x, u_y = (_values(u, points).cpu().numpy() for points in z)
+    return u_x, u_y
 
 
 @torch.no_grad()
 def _values(u: nn.Module, z: Tensor) -> Tensor:
-    return torch.cat([u(tile) for tile in z.double().split(TILE)]) if len(z) else z.new_zeros(0)
+    return torch.cat([u(tile) for tile in z.split(TILE)]) if len(z) else z.new_zeros(0)
 
 
 def _observed(u: nn.Module, x: Tensor, y: Tensor) -> float:
     """Largest gradient norm at the samples, and largest slope between neighbours in the list."""
-    x, y = x.double()[:SLOPES], y.double()[:SLOPES]
+    x, y = x[:SLOPES], y[:SLOPES]
     z = torch.cat([x, y]).requires_grad_(True)
     (gradient,) = torch.autograd.grad(u(z).sum(), z)
     k = min(len(x), len(y))

@@ -153,6 +153,8 @@ class Standardised(nn.Module):
     The Lipschitz constant is unchanged, and so is every gradient.
     """
 
+    centre: Tensor
+
     def __init__(self, core: nn.Module, centre: Tensor, scale: float) -> None:
         super().__init__()
         self.core, self.scale = core, scale
@@ -197,10 +199,12 @@ class Clip:
 
 
 def frozen(u: nn.Module) -> nn.Module:
-    """A float64 copy on the same device with plain weights: what is certified, reported and evaluated."""
+    """A float64 copy with plain weights in place of parametrised ones: what is certified, reported and evaluated."""
     u = copy.deepcopy(u).eval()
-    for module in list(u.modules()):
-        if parametrize.is_parametrized(module):
-            for name in list(module.parametrizations):
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    for parent in list(u.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.Linear) and parametrize.is_parametrized(layer, "weight"):
+                plain = nn.utils.skip_init(nn.Linear, layer.in_features, layer.out_features)  # never removed in place:
+                plain.weight, plain.bias = nn.Parameter(layer.weight.detach()), layer.bias  # copies share their class
+                setattr(parent, name, plain)
     return u.double().requires_grad_(False)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
 
 from otcore._gate import as_array, as_weights, require_finite
-from otcore.errors import ShapeError
+from otcore.errors import NonFiniteError, ShapeError
 
-__all__ = ["Samples", "Source", "Stream", "source"]
+__all__ = ["Samples", "Source", "Standardising", "Stream", "source"]
 
 
 class Source(Protocol):
@@ -27,7 +27,7 @@ class Samples:
 
     Parameters
     ----------
-    points : (n, d) tensor
+    points : (n, d) float64 tensor
     weights : (n,) tensor, optional
     """
 
@@ -59,21 +59,38 @@ class Samples:
 class Stream:
     """A sampler ``f(n, generator) -> (n, d)`` array or tensor; every batch is fresh."""
 
-    def __init__(self, sampler: Callable[[int, Generator], Any], name: str, device: str, dtype: torch.dtype) -> None:
-        self._sampler, self._name, self._device, self._dtype = sampler, name, device, dtype
+    def __init__(self, sampler: Callable[[int, Generator], Any], name: str, device: str) -> None:
+        self._sampler, self._name, self._device = sampler, name, device
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        z = torch.as_tensor(self._sampler(n, generator), device=self._device, dtype=self._dtype)
+        z = torch.as_tensor(self._sampler(n, generator), device=self._device, dtype=torch.float64).detach()
         z = z[:, None] if z.ndim == 1 else z
         if z.ndim != 2 or len(z) != n:
             raise ShapeError(f"{self._name}({n}, generator) gave shape {tuple(z.shape)}; expected ({n}, d)")
+        if not bool(torch.isfinite(z).all()):
+            raise NonFiniteError(f"{self._name}({n}, generator) gave samples that are not finite")
         return z
 
 
-def source(value: Any, weights: Any, name: str, device: str, dtype: torch.dtype) -> Samples | Stream:
+class Standardising(NamedTuple):
+    """Samples of another source as ``(z - centre) / scale``, taken in float64 before they are rounded to ``dtype``."""
+
+    source: Source
+    centre: Tensor
+    scale: float
+    dtype: torch.dtype
+
+    def draw(self, n: int, generator: Generator) -> Tensor:
+        return self.of(self.source.draw(n, generator))
+
+    def of(self, z: Tensor) -> Tensor:
+        return ((z - self.centre) / self.scale).to(self.dtype)
+
+
+def source(value: Any, weights: Any, name: str, device: str) -> Samples | Stream:
     """A sampler as a stream; points (n, d) or (n,) with optional weights as samples, checked."""
     if callable(value):
-        return Stream(value, name, device, dtype)
+        return Stream(value, name, device)
     points = as_array(value, name)
     points = points[:, None] if points.ndim == 1 else points
     if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 1:
@@ -84,4 +101,4 @@ def source(value: Any, weights: Any, name: str, device: str, dtype: torch.dtype)
         if weights.size != len(points):
             raise ShapeError(f"weights of {name} has {weights.size} entries for {len(points)} points")
         weights = torch.as_tensor(weights / weights.sum(), device=device)
-    return Samples(torch.as_tensor(points, device=device, dtype=dtype), weights)
+    return Samples(torch.tensor(points, device=device), weights)

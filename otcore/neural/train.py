@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from otcore.neural.lipschitz import Funnel
 from otcore.neural.losses import dual_value
 from otcore.neural.samples import Source
 
@@ -85,7 +86,7 @@ def train(
     ------
     Step; the last one says why the training ended.
     """
-    groups = u.core.parameter_groups(lr) if hasattr(getattr(u, "core", None), "parameter_groups") else u.parameters()
+    groups = u.parameter_groups(lr) if isinstance(u, Funnel) else u.parameters()
     optimiser = torch.optim.Adam(groups, lr=lr, betas=BETAS)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max_iter)
     every = max(1, max_iter // CHECKS)
