@@ -12,7 +12,7 @@ from otcore.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from otcore.neural.critics import w1_critic
-    from otcore.neural.lipschitz import Clip, Funnel, GradientPenalty, GroupSort, LipschitzMLP, mlp
+    from otcore.neural.lipschitz import Clip, Funnel, GradientPenalty, GroupSort, LipschitzMLP, ProjectedFunnel, mlp
     from otcore.neural.losses import dual_value
     from otcore.neural.options import CriticOptions
     from otcore.neural.result import CriticResult, PopulationBound
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 _HOMES = {  # as in otcore/__init__: a name is imported when it is first used (PEP 562)
     "otcore.neural.critics": ("w1_critic",),
-    "otcore.neural.lipschitz": ("Clip", "Funnel", "GradientPenalty", "GroupSort", "LipschitzMLP", "mlp"),
+    "otcore.neural.lipschitz": (
+        "Clip",
+        "Funnel",
+        "GradientPenalty",
+        "GroupSort",
+        "LipschitzMLP",
+        "ProjectedFunnel",
+        "mlp",
+    ),
     "otcore.neural.losses": ("dual_value",),
     "otcore.neural.options": ("CriticOptions",),
     "otcore.neural.result": ("CriticResult", "PopulationBound"),
@@ -40,6 +48,7 @@ __all__ = [
     "GroupSort",
     "LipschitzMLP",
     "PopulationBound",
+    "ProjectedFunnel",
     "Samples",
     "Step",
     "dual_value",

@@ -1,69 +1,34 @@
-"""Train a critic, judge it: the estimator of W1 behind ``w1_critic`` and ``method="critic"``."""
+"""The estimator of W1 behind ``w1_critic`` and ``method="critic"``: train a critic, then judge it."""
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from otcore.certify.values import certify_values
 from otcore._types import Potential
+from otcore.certify.values import certify_values
 from otcore.costs import CloudCost, LineCost
 from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
-from otcore.neural.lipschitz import Clip, Funnel, GradientPenalty, LipschitzMLP, Standardised, frozen, mlp
+from otcore.neural.fitting import FEWEST, Data, Fit, fit, split, values
+from otcore.neural.lipschitz import Standardised
 from otcore.neural.losses import dual_value
 from otcore.neural.options import CriticOptions
 from otcore.neural.result import CriticResult, PopulationBound
-from otcore.neural.samples import Samples, Source, Standardising, Stream, source
-from otcore.neural.train import Ending, Penalty, Project, Step, train
+from otcore.neural.samples import Samples, Stream, source
+from otcore.neural.train import Ending
 from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate
 
 __all__ = ["on_problem", "w1_critic"]
 
-RACERS = ("orthogonal", "funnel")  # what auto trains: the two certified classes that win somewhere
-FUNNELS = 1024
-FEWEST = 20  # samples a side that can be split
-HELD_OUT = 4096  # fresh samples of a sampler for validation, and as many for the test
 TRAINING = 0.8  # of max_seconds; the rest is for the certificate
 SLOPES = 4096  # pairs whose slopes are looked at
-TILE = 1 << 14  # points evaluated at once
-LR = {"funnel": 0.05, "orthogonal": 0.005, "spectral": 0.005, "gp": 0.002, "lp": 0.002, "clip": 0.001}
-
-
-class Recipe(NamedTuple):
-    """How one class of critics is made and kept in bounds."""
-
-    core: nn.Module
-    lr: float
-    penalty: Penalty | None = None
-    project: Project | None = None
-
-
-class Data(NamedTuple):
-    """Disjoint samples of one side: a source to train on, fixed samples (n, d) for the rest."""
-
-    train: Source
-    validation: Tensor
-    test: Tensor
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A trained critic, float64 and frozen, with its diary."""
-
-    lipschitz: str
-    critic: Standardised
-    bound: float | None
-    steps: tuple[Step, ...]
 
 
 def w1_critic(
@@ -137,13 +102,13 @@ def on_problem(problem: Problem, options: CriticOptions, max_seconds: float | No
     if not isinstance(cost, LineCost) and not (isinstance(cost, CloudCost) and cost.metric == "euclidean"):
         what = f"metric {cost.metric!r}" if isinstance(cost, CloudCost) else "a metric without points"
         raise UnsupportedProblemError(
-            f"method 'critic' learns a function of points that is Lipschitz in the Euclidean distance, but this problem "
-            f"has {what}; pass points with metric='euclidean', or use method='dual'"
+            "method 'critic' learns a function of points that is Lipschitz in the Euclidean distance, but this "
+            f"problem has {what}; pass points with metric='euclidean', or use method='dual'"
         )
     device = device_named(options.device)
     generator = Generator(device).manual_seed(options.seed)
     weights = [None if np.ptp(w) == 0 else w for w in (problem.a, problem.b)]
-    given = [source(z, w, name, device) for z, w, name in zip((cost.x, cost.y), weights, ("p", "q"), strict=True)]
+    given = [source(z, w, "points", device, least=1) for z, w in zip((cost.x, cost.y), weights, strict=True)]
     unit, mass = problem.cost_unit, problem.mass_unit
     own = Problem(problem.a * mass, problem.b * mass, type(cost)(cost.x, cost.y))
     result = _estimate(given, own, options, generator, confidence=0.95, rtol=None, max_seconds=max_seconds)
@@ -164,7 +129,7 @@ def _estimate(
     max_seconds: float | None,
 ) -> CriticResult:
     begin = time.monotonic()
-    x, y = (_split(side, options.split, generator) for side in given)
+    x, y = (split(side, options.split, generator) for side in given)
     if x.validation.shape[1] != y.validation.shape[1]:
         d, e = x.validation.shape[1], y.validation.shape[1]
         raise ShapeError(f"x has dimension {d} and y has dimension {e}; both must live in the same space")
@@ -173,111 +138,6 @@ def _estimate(
     fitted = fit(x, y, options, generator, deadline, judge)
     left = None if max_seconds is None else max(0.0, begin + max_seconds - time.monotonic())
     return _report(fitted, x, y, problem, options, confidence, left)
-
-
-def fit(
-    x: Data,
-    y: Data,
-    options: CriticOptions,
-    generator: Generator,
-    deadline: float = math.inf,
-    judge: Callable[[Standardised], bool] | None = None,
-) -> Fit:
-    """Train the class asked for; ``auto`` trains each of RACERS and keeps the best by its validation value."""
-    if options.lipschitz != "auto":
-        return _fit_one(options.lipschitz, x, y, options, generator, deadline, judge)
-    fits, begin = [], time.monotonic()
-    for k, name in enumerate(RACERS, start=1):  # equal shares of the time
-        end = begin + (deadline - begin) * k / len(RACERS)
-        fits.append(_fit_one(name, x, y, options, generator, end, judge))
-    return max(fits, key=lambda f: _certified_value(f, x.validation, y.validation))
-
-
-def _certified_value(fit: Fit, x: Tensor, y: Tensor) -> float:
-    assert fit.bound is not None
-    return float(dual_value(_values(fit.critic, x), _values(fit.critic, y))) / max(fit.bound, 1.0)
-
-
-def _fit_one(
-    lipschitz: Any,
-    x: Data,
-    y: Data,
-    options: CriticOptions,
-    generator: Generator,
-    deadline: float,
-    judge: Callable[[Standardised], bool] | None,
-) -> Fit:
-    centre, scale = _standard(torch.cat([x.validation, y.validation]))
-    dtype = getattr(torch, options.dtype)
-    near, far = (Standardising(side.train, centre, scale, dtype) for side in (x, y))
-    recipe = _recipe(lipschitz, near, _size(x), options, generator)
-    core = recipe.core.to(centre.device, dtype)
-    steps = train(
-        core, near, far, (near.of(x.validation), far.of(y.validation)), generator=generator, lr=recipe.lr,
-        batch=options.batch, max_iter=options.max_iter, penalty=recipe.penalty, project=recipe.project,
-        deadline=deadline,
-    )  # fmt: skip
-    history = tuple(_watched(steps, lambda: Standardised(frozen(core), centre, scale), options, judge))
-    core = frozen(core)
-    bound = float(core.lipschitz_bound()) if hasattr(core, "lipschitz_bound") else None
-    name = lipschitz if isinstance(lipschitz, str) else type(lipschitz).__name__
-    return Fit(name, Standardised(core, centre, scale), bound, history)
-
-
-def _standard(pooled: Tensor) -> tuple[Tensor, float]:
-    """Centre (d,) and root mean square deviation, without over- or underflow of the squares."""
-    centre = pooled.mean(0)
-    away = pooled - centre
-    top = float(away.abs().max()) or 1.0
-    return centre, top * (float((away / top).square().mean().sqrt()) or 1.0)
-
-
-def _size(side: Data) -> int:
-    return len(side.train) if isinstance(side.train, Samples) else FUNNELS
-
-
-def _recipe(lipschitz: Any, x: Standardising, size: int, options: CriticOptions, generator: Generator) -> Recipe:
-    lr = LR.get(lipschitz, LR["gp"]) if isinstance(lipschitz, str) else LR["gp"]
-    lr = lr if options.lr == "auto" else options.lr
-    if not isinstance(lipschitz, str):
-        return Recipe(copy.deepcopy(lipschitz), lr)
-    d = x.centre.numel()
-    if lipschitz == "funnel":
-        k = min(FUNNELS, size) if options.n_funnels == "auto" else options.n_funnels
-        if options.lr == "auto":
-            lr *= k ** (-1 / d)  # the spacing of K points in d dimensions
-        return Recipe(Funnel(x.draw(k, generator)), lr)
-    initial = Generator().manual_seed(int(torch.randint(1 << 31, (), generator=generator, device=generator.device)))
-    if lipschitz in ("orthogonal", "spectral"):
-        return Recipe(LipschitzMLP(d, options.hidden, lipschitz, options.activation, generator=initial), lr)
-    core = mlp(d, options.hidden, options.activation, initial)
-    if lipschitz == "clip":
-        return Recipe(core, lr, project=Clip(options.clip))
-    return Recipe(core, lr, penalty=GradientPenalty(options.penalty, one_sided=lipschitz == "lp"))
-
-
-def _watched(
-    steps: Iterator[Step],
-    critic: Callable[[], Standardised],
-    options: CriticOptions,
-    judge: Callable[[Standardised], bool] | None,
-) -> Iterator[Step]:
-    """The diary in the user's units, ended early by the callback or by the certified gap, shown as it grows."""
-    from tqdm import tqdm
-
-    scale = critic().scale
-    with tqdm(total=options.max_iter, desc="critic", disable=not options.progress, leave=False) as bar:
-        for step in steps:
-            step = step._replace(train=scale * step.train, validation=scale * step.validation)
-            bar.update(step.iteration - bar.n)
-            bar.set_postfix_str(f"held out {step.validation:.6g}")
-            if options.callback is not None and options.callback(step) is False:
-                step = step._replace(ending=Ending.CALLBACK)
-            elif step.ending is None and judge is not None and judge(critic()):
-                step = step._replace(ending=Ending.GAP)
-            yield step
-            if step.ending is not None:
-                return
 
 
 class _GapReached:
@@ -304,9 +164,9 @@ def _report(
 ) -> CriticResult:
     """Judge a trained critic on samples that it has not seen, and on the points of the problem."""
     u, bound = fit.critic, fit.bound
-    split = len(x.test) > 1 and len(y.test) > 1
-    held_x, held_y = (x.test, y.test) if split else (x.validation, y.validation)
-    u_x, u_y = _values(u, held_x), _values(u, held_y)
+    untouched = len(x.test) > 1 and len(y.test) > 1
+    held_x, held_y = (x.test, y.test) if untouched else (x.validation, y.validation)
+    u_x, u_y = values(u, held_x), values(u, held_y)
     held_out = float(dual_value(u_x, u_y))
     population, why = None, ""
     weighted = any(isinstance(side.train, Samples) and side.train.weights is not None for side in (x, y))
@@ -314,14 +174,13 @@ def _report(
         why = f"{fit.lipschitz!r} proves no Lipschitz constant; use 'orthogonal', 'funnel' or 'spectral'"
     elif weighted:
         why = "weighted points are a measure, not samples of a population"
-    elif not split:
+    elif not untouched:
         why = f"no untouched test samples: fewer than {FEWEST} a side, or split leaves none"
     else:
         population = PopulationBound.of(u_x, u_y, max(bound, 1.0), confidence)
-    values = _at_supports(u, problem)
     return CriticResult(
         estimate=held_out if bound is None else held_out / max(bound, 1.0),
-        empirical=certify_values(problem, *values, max_seconds=max_seconds, polish=options.polish),
+        empirical=certify_values(problem, *_at_supports(u, problem), max_seconds=max_seconds, polish=options.polish),
         population=population,
         why_no_population=why,
         lipschitz_certified=bound,
@@ -346,59 +205,41 @@ def device_named(name: str) -> str:
     return name
 
 
-def _split(side: Samples | Stream, shares: tuple[float, float, float], generator: Generator) -> Data:
-    if isinstance(side, Stream):
-        return Data(side, side.draw(HELD_OUT, generator), side.draw(HELD_OUT, generator))
-    if len(side) < FEWEST:
-        return Data(side, _balanced(side), side.points[:0])
-    training, validation, test = side.split(shares, generator)
-    return Data(training, _balanced(validation if len(validation) else training), _balanced(test))
-
-
-def _balanced(side: Samples) -> Tensor:
-    """Points of equal weight that stand for the side: itself, or for weighted points a systematic resample."""
-    if side.weights is None or not len(side):
-        return side.points
-    total = side.weights.cumsum(0)
-    levels = (torch.arange(HELD_OUT, device=total.device) + 0.5) / HELD_OUT * total[-1]
-    return side.points[torch.searchsorted(total, levels).clamp(max=len(side) - 1)]
-
-
 def _empirical(given: list[Samples | Stream], certify: int, generator: Generator) -> Problem:
     """The problem of the certified interval: at most ``certify`` of the points given, or as many fresh ones, a side."""
-    points, masses = [], []
-    for side in given:
-        if isinstance(side, Stream):
-            chosen = Samples(side.draw(certify, generator))
-        else:
-            chosen = side if len(side) <= certify else side.split((certify / len(side), 1), generator)[0]
-        n = len(chosen)
-        w = torch.full((n,), 1 / n, dtype=torch.float64) if chosen.weights is None else chosen.weights.cpu()
-        points.append(chosen.points.cpu().numpy())
-        masses.append((w / w.sum()).numpy())
-    return Problem(*masses, CloudCost(*points))
+    chosen = [_at_most(certify, side, generator) for side in given]
+    x, y = (side.points.cpu().numpy() for side in chosen)
+    a, b = (_masses(side).cpu().numpy() for side in chosen)
+    return Problem(a, b, CloudCost(x, y))
+
+
+def _at_most(count: int, side: Samples | Stream, generator: Generator) -> Samples:
+    if isinstance(side, Stream):
+        return Samples(side.draw(count, generator))
+    return side if len(side) <= count else side.split((count / len(side), 1), generator)[0]
+
+
+def _masses(side: Samples) -> Tensor:
+    if side.weights is None:
+        return torch.full((len(side),), 1 / len(side), dtype=torch.float64)
+    return side.weights / side.weights.sum()
 
 
 def _at_supports(u: Standardised, problem: Problem) -> tuple[Potential, Potential]:
     cost = problem.cost
     assert isinstance(cost, CloudCost | LineCost)
     z = (torch.tensor(points.reshape(len(points), -1), device=u.centre.device) for points in (cost.x, cost.y))
-    u_x, u_y = (_values(u, points).cpu().numpy() for points in z)
+    u_x, u_y = (values(u, points).cpu().numpy() for points in z)
     return u_x, u_y
 
 
-@torch.no_grad()
-def _values(u: nn.Module, z: Tensor) -> Tensor:
-    return torch.cat([u(tile) for tile in z.split(TILE)]) if len(z) else z.new_zeros(0)
-
-
-def _observed(u: nn.Module, x: Tensor, y: Tensor) -> float:
+def _observed(u: Standardised, x: Tensor, y: Tensor) -> float:
     """Largest gradient norm at the samples, and largest slope between neighbours in the list."""
     x, y = x[:SLOPES], y[:SLOPES]
     z = torch.cat([x, y]).requires_grad_(True)
     (gradient,) = torch.autograd.grad(u(z).sum(), z)
     k = min(len(x), len(y))
     distance = torch.linalg.vector_norm(x[:k] - y[:k], dim=1)
-    rise = (_values(u, x[:k]) - _values(u, y[:k])).abs()
+    rise = (values(u, x[:k]) - values(u, y[:k])).abs()
     slopes = torch.where(distance > 0, rise / distance, 0.0)
     return float(torch.maximum(torch.linalg.vector_norm(gradient, dim=1).max(), slopes.max()))

@@ -7,14 +7,26 @@ as ``penalty(u, x, y, generator)``, a projection as ``project(u)`` after every s
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-__all__ = ["Clip", "Funnel", "GradientPenalty", "GroupSort", "LipschitzMLP", "Standardised", "frozen", "mlp"]
+from otcore.neural.options import Side
+
+__all__ = [
+    "Clip",
+    "Funnel",
+    "GradientPenalty",
+    "GroupSort",
+    "LipschitzMLP",
+    "ProjectedFunnel",
+    "Standardised",
+    "frozen",
+    "mlp",
+]
 
 SVD_SLACK = 1 + 1e-12  # the singular values of a 128 x 128 matrix are computed to about 1e-14
 TILE = 1 << 22  # distances held at once: 32 MB in float64
@@ -41,14 +53,18 @@ class GroupSort(nn.Module):
         return z.unflatten(-1, (-1, self.group)).sort(dim=-1).values.flatten(-2)
 
 
-ACTIVATIONS = {"maxmin": GroupSort, "fullsort": lambda: GroupSort(None), "relu": nn.ReLU}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "maxmin": GroupSort,
+    "fullsort": lambda: GroupSort(None),
+    "relu": nn.ReLU,
+}
 
 
 def mlp(dim: int, hidden: Sequence[int], activation: str, generator: Generator) -> nn.Sequential:
     """A network d -> hidden -> 1 with He's initialisation from an explicit generator."""
     layers: list[nn.Module] = []
     widths = (dim, *hidden, 1)
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.uniform_(linear.bias, -(fan_in**-0.5), fan_in**-0.5, generator=generator)
@@ -74,7 +90,7 @@ class LipschitzMLP(nn.Module):
         self,
         dim: int,
         hidden: Sequence[int] = (128, 128),
-        constraint: Literal["orthogonal", "spectral"] = "orthogonal",
+        constraint: str = "orthogonal",
         activation: str = "maxmin",
         *,
         generator: Generator,
@@ -116,17 +132,20 @@ class Funnel(nn.Module):
     Parameters
     ----------
     centres : (K, d) tensor a_k, for example samples of P
+    side : {"x", "y"}
+        Peaks where P is, or the mirror image ``min_k |z - a_k| + b_k``, basins where Q is.
     """
 
-    def __init__(self, centres: Tensor) -> None:
+    def __init__(self, centres: Tensor, side: Side = "x") -> None:
         super().__init__()
+        self.sign = 1.0 if side == "x" else -1.0
         self.centres = nn.Parameter(centres.clone())
         self.offsets = nn.Parameter(centres.new_zeros(centres.shape[0]))
 
     def forward(self, z: Tensor) -> Tensor:
         winner = torch.cat([self.winner(tile) for tile in z.split(max(1, TILE // self.offsets.numel()))])
         a, b = self.centres.index_select(0, winner), self.offsets.index_select(0, winner)
-        return -torch.linalg.vector_norm(z - a, dim=-1) - b
+        return -self.sign * (torch.linalg.vector_norm(z - a, dim=-1) + b)
 
     @torch.no_grad()
     def winner(self, z: Tensor) -> Tensor:
@@ -143,8 +162,48 @@ class Funnel(nn.Module):
         return 1.0
 
     def parameter_groups(self, lr: float) -> list[dict[str, object]]:
-        """Offsets learn ten times more slowly than centres: faster, and a few funnels swallow the others."""
-        return [{"params": [self.centres], "lr": lr}, {"params": [self.offsets], "lr": 0.1 * lr}]
+        """Steps on standardised points: those of the centres lie between the cloud's size and the points' spacing.
+
+        Offsets learn ten times more slowly than the largest of these: faster, and a few funnels swallow the others.
+        """
+        k, d = self.centres.shape
+        spacing = k ** (-1 / d)
+        return [{"params": [self.centres], "lr": lr * spacing**0.5}, {"params": [self.offsets], "lr": 0.1 * lr}]
+
+
+class ProjectedFunnel(nn.Module):
+    """A funnel of ``W z`` with a trained contraction W: funnels that are flat along some directions.
+
+    A distance in d dimensions cannot forget the directions in which nothing moves; W learns to, and its
+    singular values then show the subspace that the transport lives in.
+
+    Parameters
+    ----------
+    centres : (K, d) tensor
+    side : {"x", "y"}
+    """
+
+    def __init__(self, centres: Tensor, side: Side = "x") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(centres.shape[1], dtype=centres.dtype, device=centres.device))
+        self.funnel = Funnel(centres, side)
+
+    def forward(self, z: Tensor) -> Tensor:
+        values: Tensor = self.funnel(z @ self.weight.T)
+        return values
+
+    @torch.no_grad()
+    def contract(self) -> None:
+        """The nearest matrix of norm at most 1: singular values above 1 become 1."""
+        U, S, V = torch.linalg.svd(self.weight)
+        self.weight.copy_(U * S.clamp(max=1) @ V)
+
+    @torch.no_grad()
+    def lipschitz_bound(self) -> float:
+        return float(torch.linalg.matrix_norm(self.weight.double().cpu(), 2)) * SVD_SLACK
+
+    def parameter_groups(self, lr: float) -> list[dict[str, object]]:
+        return [{"params": [self.weight], "lr": 0.3 * lr}, *self.funnel.parameter_groups(lr)]
 
 
 class Standardised(nn.Module):

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from otcore.errors import InvalidProblemError
 
-__all__ = ["CLASSES", "CriticOptions"]
+__all__ = ["CLASSES", "CriticOptions", "Side"]
 
-CLASSES = ("orthogonal", "funnel", "spectral", "gp", "lp", "clip")
+Side = Literal["x", "y"]
+CLASSES = ("orthogonal", "funnel", "projected", "spectral", "gp", "lp", "clip")
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,21 @@ class CriticOptions:
 
     Parameters
     ----------
-    lipschitz : {"auto", "orthogonal", "funnel", "spectral", "gp", "lp", "clip"} or torch.nn.Module
+    lipschitz : {"auto", "orthogonal", "funnel", "projected", "spectral", "gp", "lp", "clip"} or torch.nn.Module
         How the critic is kept 1-Lipschitz.  By construction: ``orthogonal`` layers with MaxMin [Anil 2019],
-        ``funnel`` u(z) = max_k -|z - a_k| - b_k [Hartmann 2020], ``spectral`` normalisation [Miyato 2018].
+        ``funnel`` u(z) = max_k -|z - a_k| - b_k [Hartmann 2020], ``projected`` a funnel after a trained
+        contraction, ``spectral`` normalisation [Miyato 2018].
         By persuasion, so without a certified constant: gradient penalties ``gp`` [Gulrajani 2017] and the
-        one-sided ``lp`` [Petzka 2018], weight clipping ``clip`` [Arjovsky 2017].  ``auto`` trains an orthogonal
-        and a funnel critic and keeps the better on a validation split.  A module with a method
-        ``lipschitz_bound()`` (a float) maps (n, d) to (n,) or (n, 1); a copy of it is trained.
+        one-sided ``lp`` [Petzka 2018], weight clipping ``clip`` [Arjovsky 2017].  ``auto`` races orthogonal, funnel
+        and projected critics on a fifth of the steps and trains the one that is best on a validation split.
+        A module with a method ``lipschitz_bound()`` (a float) maps (n, d) to (n,) or (n, 1); a copy is trained.
     hidden : tuple of int
         Widths of the hidden layers; even, for MaxMin.
     activation : {"maxmin", "fullsort", "relu"}
     n_funnels : int or "auto"
         Centres of a funnel critic: 1024, or the number of training samples if that is less.
+    side : {"x", "y"}
+        Whether funnels are peaks around samples of x or basins around samples of y; ``auto`` tries both.
     penalty : float
         Weight lambda of ``gp`` and ``lp``.
     clip : float
@@ -61,6 +65,7 @@ class CriticOptions:
     hidden: tuple[int, ...] = (128, 128)
     activation: Literal["maxmin", "fullsort", "relu"] = "maxmin"
     n_funnels: int | Literal["auto"] = "auto"
+    side: Side = "x"
     penalty: float = 10.0
     clip: float = 0.04
     lr: float | Literal["auto"] = "auto"
@@ -86,6 +91,7 @@ class CriticOptions:
         self._require(all(width > 0 and width % 2 == 0 for width in self.hidden), "hidden", "even widths")
         self._require(self.n_funnels == "auto" or self.n_funnels >= 1, "n_funnels", "'auto' or a number >= 1")
         self._require(self.lr == "auto" or 0 < self.lr < float("inf"), "lr", "'auto' or a positive step")
+        self._require(self.side in ("x", "y"), "side", "'x' or 'y'")
         self._require(self.penalty >= 0 and self.clip > 0, "penalty, clip", "numbers >= 0 and > 0")
         self._require(self.batch >= 1 and self.max_iter >= 1, "batch, max_iter", "numbers >= 1")
         shares = self.split

@@ -120,10 +120,7 @@ class CriticResult:
         if self.status is Ending.DIVERGED:
             found.append(f"training diverged: {self.status.value}")
         if self.lipschitz_certified is None and self.lipschitz_observed > 1:
-            found.append(
-                f"slopes up to {self.lipschitz_observed:.3g} were seen: the estimate is no lower bound, and no estimate "
-                "of W1 from below"
-            )
+            found.append(f"slopes up to {self.lipschitz_observed:.3g} were seen: the estimate is not one from below")
         return tuple(found)
 
     def u(self, z: Any) -> Array:

@@ -87,14 +87,14 @@ class Standardising(NamedTuple):
         return ((z - self.centre) / self.scale).to(self.dtype)
 
 
-def source(value: Any, weights: Any, name: str, device: str) -> Samples | Stream:
+def source(value: Any, weights: Any, name: str, device: str, least: int = 2) -> Samples | Stream:
     """A sampler as a stream; points (n, d) or (n,) with optional weights as samples, checked."""
     if callable(value):
         return Stream(value, name, device)
     points = as_array(value, name)
     points = points[:, None] if points.ndim == 1 else points
-    if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 1:
-        raise ShapeError(f"{name} has shape {points.shape}; a critic needs at least 2 points (n, d)")
+    if points.ndim != 2 or points.shape[0] < least or points.shape[1] < 1:
+        raise ShapeError(f"{name} has shape {points.shape}; a critic needs at least {least} points (n, d)")
     require_finite(points, name)
     if weights is not None:
         weights = as_weights(weights, f"weights of {name}")

@@ -16,7 +16,7 @@ __all__ = ["SOLVER", "Critic"]
 
 @dataclass(frozen=True)
 class Critic(CriticOptions):
-    """A neural 1-Lipschitz potential, trained on the samples; its interval trusts no Lipschitz constant.  [Arjovsky 2017]
+    """A neural potential trained on samples [Arjovsky 2017]; its interval trusts no Lipschitz constant.
 
     The lower bound is the critic's own, so the gap shows how good it is; ``polish=True`` lets the exact engine
     close it.  ``Solution.report`` is the :class:`~otcore.neural.CriticResult`, and its options are those of
