@@ -22,6 +22,7 @@ FLOORS = [
     ["solvers", "solvers.auto"],  # the registry and the method that chooses among methods
     ["solvers.*"],  # one method each
     ["solvers._protocol"],
+    ["neural"],
     ["certify"],
     ["reductions"],  # above the engines: a cap on costs asks one whether cheap arcs can carry the mass
     ["engines"],

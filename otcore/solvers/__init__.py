@@ -55,7 +55,7 @@ def methods() -> tuple[Method, ...]:
     --------
     >>> import otcore
     >>> [method.name for method in otcore.methods()]
-    ['auto', 'dual', 'emd', 'line', 'linprog', 'sinkhorn']
+    ['auto', 'critic', 'dual', 'emd', 'line', 'linprog', 'sinkhorn']
     """
     return tuple(_describe(name, solver) for name, solver in sorted(_solvers().items()))
 
