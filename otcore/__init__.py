@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from otcore.problem import Problem, marginal_matrix
     from otcore.solution import Candidate, Certificate, Solution, Status
     from otcore.solvers import methods
+    from otcore.solvers.critic import Critic
     from otcore.solvers.sinkhorn import Sinkhorn
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ _HOMES = {  # public name -> module, imported on first use (PEP 562)
     "otcore.problem": ("Problem", "marginal_matrix"),
     "otcore.solution": ("Candidate", "Certificate", "Solution", "Status"),
     "otcore.solvers": ("methods",),
+    "otcore.solvers.critic": ("Critic",),
     "otcore.solvers.sinkhorn": ("Sinkhorn",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -53,6 +55,7 @@ __all__ = [
     "Certificate",
     "CloudCost",
     "Cost",
+    "Critic",
     "DenseCost",
     "GibbsPlan",
     "InfeasibleError",

@@ -69,7 +69,7 @@ def compare(p: Measure, q: Measure, **options: Any) -> Iterator[tuple[Solution, 
 
     few = [Measure(measure.points[:5]) for measure in (p, q)]
     for method in methods():
-        if method.name == "auto" or not method.available:
+        if method.name == "auto" or not method.available or "torch" in method.requires:  # a network trains for seconds
             continue
         try:
             solve(*few, method=method.name, **options)  # so that no method's time holds compiling and importing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -19,7 +20,15 @@ def test_there_are_examples():
     assert {"boxes", "gap_closing", "primal_vs_dual"} <= {path.stem for path in EXAMPLES}
 
 
-@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def runs(script):
+    """The script, marked where it needs torch."""
+    if "otcore.neural" not in script.read_text(encoding="utf-8"):
+        return script
+    missing = importlib.util.find_spec("torch") is None
+    return pytest.param(script, marks=[pytest.mark.torch, pytest.mark.skipif(missing, reason="torch is not installed")])
+
+
+@pytest.mark.parametrize("script", map(runs, EXAMPLES), ids=lambda path: path.stem)
 def test_an_example_saves_its_picture_where_it_is_told(script, tmp_path):
     here = str(Path(otcore.__file__).parents[1])  # the otcore under test, installed or not
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": here}

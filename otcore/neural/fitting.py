@@ -160,7 +160,8 @@ def _recipe(options: CriticOptions, home: Standardising, size: int, generator: G
     core = mlp(d, options.hidden, options.activation, initial)
     if lipschitz == "clip":
         return Recipe(core, lr, project=Clip(options.clip))
-    return Recipe(core, lr, penalty=GradientPenalty(options.penalty, one_sided=lipschitz == "lp"))
+    weight = options.penalty / home.scale  # a length against values that are divided by the scale
+    return Recipe(core, lr, penalty=GradientPenalty(weight, one_sided=lipschitz == "lp"))
 
 
 def _watched(

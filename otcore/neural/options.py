@@ -36,9 +36,10 @@ class CriticOptions:
     side : {"x", "y"}
         Whether funnels are peaks around samples of x or basins around samples of y; ``auto`` tries both.
     penalty : float
-        Weight lambda of ``gp`` and ``lp``.
+        Weight lambda of ``gp`` and ``lp``, in units of length: ten times the unit of the points, as published,
+        whatever their spread.
     clip : float
-        Largest absolute value of a parameter under ``clip``.
+        Largest absolute value of a parameter under ``clip``, on standardised points.
     lr : float or "auto"
         Adam's first step, in units of the standardised coordinates; it falls to 0 along a cosine.
     batch : int
