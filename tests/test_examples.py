@@ -28,7 +28,7 @@ def runs(script):
     return pytest.param(script, marks=[pytest.mark.torch, pytest.mark.skipif(missing, reason="torch is not installed")])
 
 
-@pytest.mark.parametrize("script", map(runs, EXAMPLES), ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", [runs(script) for script in EXAMPLES], ids=[script.stem for script in EXAMPLES])
 def test_an_example_saves_its_picture_where_it_is_told(script, tmp_path):
     here = str(Path(otcore.__file__).parents[1])  # the otcore under test, installed or not
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": here}

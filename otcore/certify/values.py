@@ -22,6 +22,7 @@ __all__ = ["ValuesInterval", "certify_values"]
 GOLDEN = (math.sqrt(5) - 1) / 2
 PASSES = 10  # of the search for the scale: it is then known to 1 %, where the bound is flat
 REACH = 4.0  # scales up to this many times the one that makes the steepest sampled slope 1
+STEEPEST = 1e100  # slopes beyond this, or below its inverse, are not worth a scale that may overflow
 PAIRS = 4096  # sampled for that slope
 
 
@@ -127,7 +128,7 @@ def _best_scale(problem: Problem, u_x: Potential, u_y: Potential) -> float:
     distance = problem.cost.at(i, j)
     apart = (distance > 0) & np.isfinite(distance)
     slope = np.abs(u_x[i] - u_y[j])[apart] / distance[apart]
-    if not slope.size or not 0 < slope.max() < np.inf:
+    if not slope.size or not 1 / STEEPEST < slope.max() < STEEPEST:
         return 1.0
 
     def bound(s: float) -> float:

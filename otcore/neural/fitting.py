@@ -36,7 +36,7 @@ RACERS: tuple[tuple[str, Side], ...] = (
     ("projected", "x"),
     ("projected", "y"),
 )
-RACE = 0.2  # of the steps, with a schedule of their own: whoever is ahead then has stayed ahead
+RACE, SHORTEST = 0.2, 200  # share of the steps, and fewest, each with a whole schedule: its end decides, not its start
 WIDEST = 256  # dimensions in which projected funnels race: an SVD every step
 FUNNELS = 1024
 FEWEST = 20  # samples a side that can be split
@@ -89,9 +89,10 @@ def fit(
 
 def _winner(x: Data, y: Data, options: CriticOptions, generator: Generator, deadline: float) -> CriticOptions:
     racers = [(name, side) for name, side in RACERS if name != "projected" or x.validation.shape[1] <= WIDEST]
+    steps = min(options.max_iter, max(SHORTEST, math.ceil(RACE * options.max_iter)))
     begin, best, choice = time.monotonic(), -math.inf, options
     for k, (name, side) in enumerate(racers, start=1):
-        short = replace(options, max_iter=math.ceil(RACE * options.max_iter), lipschitz=name, side=side, callback=None)
+        short = replace(options, max_iter=steps, lipschitz=name, side=side, callback=None)
         end = begin + 0.5 * (deadline - begin) * k / len(racers)  # half of the time for the race
         value = _certified_value(_fit_one(x, y, short, generator, end, None), x.validation, y.validation)
         if value > best:

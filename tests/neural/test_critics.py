@@ -58,7 +58,6 @@ def test_every_class_gives_a_valid_interval_and_states_what_it_proves(lipschitz)
 @pytest.mark.parametrize(
     ("pair", "lipschitz", "error", "cosine"),
     [
-        (rays.funnels(2, 4), "funnel", 0.05, 0.8),
         (rays.funnels(8, 4), "funnel", 0.02, 0.95),
         (rays.shift(8), "orthogonal", 0.02, 0.99),
         (rays.dilation(8, 2), "projected", 0.05, 0.95),
@@ -79,12 +78,13 @@ def test_fresh_samples_train_a_critic_close_to_the_truth(pair, lipschitz, error,
     assert np.allclose(np.linalg.norm(r.direction(x[:50]), axis=1), 1)
 
 
-@pytest.mark.parametrize("pair", [rays.funnels(8, 4), rays.shift(8), rays.dilation(16, 2)], ids=lambda pair: pair.name)
+@pytest.mark.parametrize("pair", [rays.shift(8), rays.dilation(8, 2)], ids=lambda pair: pair.name)
 def test_auto_is_about_as_good_as_the_best_class(pair):
     x, y = samples(pair, 2000)
     options = {**QUICK, "max_iter": 150, "n_funnels": 64, "certify": 50}
-    alone = [w1_critic(x, y, lipschitz=name, **options).held_out for name in ("orthogonal", "funnel", "projected")]
-    assert w1_critic(x, y, **options).held_out >= max(alone) / 1.1
+    r = w1_critic(x, y, **options)
+    alone = [w1_critic(x, y, lipschitz=name, **options) for name in ("orthogonal", "funnel", "projected")]
+    assert r.held_out >= max(other.held_out for other in alone) / 1.1
 
 
 def test_the_same_seed_gives_the_same_critic_and_leaves_the_global_generator_alone():
