@@ -22,7 +22,7 @@ class CriticOptions:
     ----------
     lipschitz : {"auto", "orthogonal", "funnel", "projected", "spectral", "gp", "lp", "clip"} or torch.nn.Module
         How the critic is kept 1-Lipschitz.  By construction: ``orthogonal`` layers with MaxMin [Anil 2019],
-        ``funnel`` u(z) = max_k -|z - a_k| - b_k [Hartmann 2020], ``projected`` a funnel after a trained
+        ``funnel`` ``u(z) = max_k -|z - a_k| - b_k`` [Hartmann 2020], ``projected`` a funnel after a trained
         contraction, ``spectral`` normalisation [Miyato 2018].
         By persuasion, so without a certified constant: gradient penalties ``gp`` [Gulrajani 2017] and the
         one-sided ``lp`` [Petzka 2018], weight clipping ``clip`` [Arjovsky 2017].  ``auto`` races orthogonal, funnel
