@@ -1,0 +1,102 @@
+"""``otcore bench``: its arguments, and what they set going."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+PAGE = Path("docs/benchmarks")
+RECORDS = PAGE / "records.jsonl"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options of ``otcore bench``."""
+
+    def names(text: str) -> list[str]:
+        return [name for name in text.split(",") if name]
+
+    command.add_argument("--instances", type=names, default=["plane"], metavar="F,..", help="families (default: plane)")
+    command.add_argument(
+        "--sizes", type=lambda text: [int(n) for n in names(text)], default=[100, 200, 400], metavar="N,..",
+        help="points a side (default: 100,200,400)",
+    )  # fmt: skip
+    command.add_argument("--methods", type=names, metavar="M,..", help="otcore's methods (default: all; none)")
+    command.add_argument("--peers", type=names, metavar="P,..", help="other packages, as pot:emd (default: all; none)")
+    command.add_argument(
+        "--rtol", type=lambda text: [float(v) for v in names(text)], default=[1e-9], metavar="R,..",
+        help="relative gaps to reach (default: 1e-9)",
+    )  # fmt: skip
+    command.add_argument("--seeds", type=int, default=1, metavar="K", help="instances of each family and size")
+    command.add_argument("--rounds", type=int, default=5, metavar="K", help="timed solves of each (default: 5)")
+    command.add_argument("--limit", type=float, default=10.0, metavar="S", help="seconds a contestant and instance")
+    command.add_argument("--threads", type=int, default=1, metavar="K", help="of BLAS and OpenMP (default: 1)")
+    command.add_argument("--data", type=Path, metavar="DIR", help="folder of DOTmark's classes, for dotmark-*")
+    command.add_argument("--out", type=Path, default=RECORDS, metavar="FILE", help=f"records (default: {RECORDS})")
+    command.add_argument("--report", type=Path, nargs="?", const=PAGE, metavar="DIR", help="render FILE, race nothing")
+    command.add_argument("--list", action="store_true", help="families and contestants there are")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, render or race; 0 unless the input was refused."""
+    if arguments.list:
+        return _list()
+    if arguments.report is not None:
+        from otcore.bench.report import write
+
+        print(write(arguments.out, arguments.report))
+        return 0
+    from otcore.bench.instance import Instance
+    from otcore.bench.runner import Race
+    from otcore.bench.runner import run as race
+
+    instances = [
+        Instance(family, size, seed, arguments.data)
+        for family in arguments.instances
+        for size in sorted(arguments.sizes)
+        for seed in range(arguments.seeds)
+    ]
+    entrants = [*_chosen(arguments.methods, own=True), *_chosen(arguments.peers, own=False)]
+    plan = Race(instances, entrants, arguments.rtol, arguments.rounds, arguments.limit, arguments.threads)
+    known = {instance.name for instance in instances}
+    records = [r for r in race(plan, arguments.out, progress=sys.stderr.isatty()) if r.instance in known]
+    print(_summary([r for r in records if r.contestant in entrants and r.rtol in arguments.rtol]))
+    return 0
+
+
+def _chosen(names: Sequence[str] | None, own: bool) -> list[str]:
+    """Contestants asked for: all of one kind by default, otcore's with or without their prefix."""
+    from otcore.bench.contestant import VARIANTS, contestants
+
+    if names == ["none"]:
+        return []
+    if names in (None, ["all"]):
+        return [c for c in contestants() if c.startswith("otcore:") == own and c not in VARIANTS]
+    return [name if ":" in name or not own else f"otcore:{name}" for name in names or ()]
+
+
+def _summary(records: Sequence[object]) -> str:
+    from otcore._table import table
+    from otcore.bench.report import best_intervals, gap_cell, time_cell
+
+    intervals = best_intervals(records)  # type: ignore[arg-type]
+    lines = [
+        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), r.message)  # type: ignore
+        for r in records
+    ]
+    return table(("instance", "rtol", "contestant", "CPU time", "gap reached", ""), lines)
+
+
+def _list() -> int:
+    from otcore._table import table
+    from otcore.bench.contestant import contestants
+    from otcore.bench.instance import families
+
+    print(table(("instances", "what they are"), [(f.name, f.summary) for f in families().values()]))
+    print()
+    print("\n".join(contestants()))
+    return 0

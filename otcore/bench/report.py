@@ -1,0 +1,185 @@
+"""Tables in Markdown from records; every number on a page of benchmarks is formatted here."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from otcore.bench.record import Record, read
+
+__all__ = ["exponent", "quantity", "render", "write"]
+
+MARKS = {"time limit": "> limit", "failed": "failed"}
+HEADING = """# Benchmarks
+
+Time to a *certified* gap is the one measure that means the same for every method and every package: whatever a
+contestant returns, plan, potentials or both, is handed to the certifier after its clock has stopped, and the relative
+gap that it proves stands beside its time.  A bare value proves nothing; its gap column says how far it is from the
+best certified interval.
+
+Contestants take turns in one process with everything compiled, on one thread; times are medians of CPU seconds
+from the same numbers (points, or a matrix) to the answer, with half their range; otcore's methods certify on the
+clock.  Memory is the peak of a fresh process beyond what it held before.  Entropic peers are told
+`epsilon = rtol * mean cost`, those with `/4` a quarter of it.
+"""
+
+
+def quantity(value: float, digits: int = 2) -> str:
+    """A number with its significant digits and no more.
+
+    Examples
+    --------
+    >>> quantity(0.01234), quantity(1234.5), quantity(99.6)
+    ('0.012', '1200', '100')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    power = math.floor(math.log10(abs(value)))
+    rounded = round(value, digits - 1 - power)
+    power = math.floor(math.log10(abs(rounded)))  # 99.6 became 100
+    return f"{rounded:.{max(0, digits - 1 - power)}f}"
+
+
+def duration(seconds: float, digits: int = 2) -> str:
+    """Seconds in the unit that suits.
+
+    Examples
+    --------
+    >>> duration(0.00123), duration(3.2)
+    ('1.2 ms', '3.2 s')
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size or unit == "µs":
+            return f"{quantity(seconds / size, digits)} {unit}"
+    raise AssertionError
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> tuple[float, float] | None:
+    """Slope of log seconds over log size and its standard error, by least squares; None below three points."""
+    if len(set(sizes)) < 3:
+        return None
+    x, y = [math.log(n) for n in sizes], [math.log(t) for t in seconds]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    square = sum((v - mean_x) ** 2 for v in x)
+    slope = sum((v - mean_x) * (w - mean_y) for v, w in zip(x, y, strict=True)) / square
+    rest = sum((w - mean_y - slope * (v - mean_x)) ** 2 for v, w in zip(x, y, strict=True))
+    return slope, math.sqrt(rest / (len(x) - 2) / square)
+
+
+def best_intervals(records: Iterable[Record]) -> dict[str, tuple[float, float]]:
+    """For each instance the intersection of all that was proved about it."""
+    found: dict[str, tuple[float, float]] = {}
+    for r in records:
+        if r.lower is not None and r.upper is not None:
+            lower, upper = found.get(r.instance, (-math.inf, math.inf))
+            found[r.instance] = max(lower, r.lower), min(upper, r.upper)
+    return found
+
+
+def error(record: Record, intervals: dict[str, tuple[float, float]]) -> float | None:
+    """Relative distance of a bare value from the best interval that is known; None without one."""
+    if record.claimed is None or record.instance not in intervals:
+        return None
+    lower, upper = intervals[record.instance]
+    return max(lower - record.claimed, record.claimed - upper, 0.0) / max(abs(upper), 1e-300)
+
+
+def time_cell(record: Record | None) -> str:
+    if record is None:
+        return ""
+    if record.status != "ok":
+        return MARKS[record.status]
+    spread = f" ± {record.spread / record.seconds:.0%}" if len(record.cpu) > 1 and record.seconds > 0 else ""
+    return duration(record.seconds) + spread
+
+
+def gap_cell(record: Record | None, intervals: dict[str, tuple[float, float]]) -> str:
+    if record is None or record.status != "ok":
+        return ""
+    if record.relative_gap is not None:
+        return f"{record.relative_gap:.0e}" + ("*" if record.completed else "")
+    off = error(record, intervals)
+    return "no proof" if off is None else f"off by {off:.0e}" if off > 0 else "value inside"
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    cells = [header, ["---"] + ["--:"] * (len(header) - 1), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def sections(records: Sequence[Record]) -> list[str]:
+    """One heading and three tables (time, gap, memory) for each family and tolerance."""
+    groups: dict[tuple[str, float], list[Record]] = defaultdict(list)
+    for r in records:
+        groups[r.family, r.rtol].append(r)
+    intervals = best_intervals(records)
+    parts = []
+    for (family, rtol), group in sorted(groups.items(), key=lambda item: (item[0][0], -item[0][1])):
+        place = {(r.contestant, r.n): r for r in group}
+        sizes, names = sorted({r.n for r in group}), sorted({r.contestant for r in group})
+        header = ["", *(f"n = {n}" for n in sizes)]
+        times = []
+        for name in names:
+            ended = [r for r in group if r.contestant == name and r.status == "ok" and r.seconds > 0]
+            fit = exponent([r.n for r in ended], [r.seconds for r in ended])
+            grows = "" if fit is None else f"{fit[0]:.1f} ± {fit[1]:.1f}"
+            times.append([f"`{name}`", *(time_cell(place.get((name, n))) for n in sizes), grows])
+        gaps = [[f"`{name}`", *(gap_cell(place.get((name, n)), intervals) for n in sizes)] for name in names]
+        peaks = [
+            [f"`{name}`", *(_memory(place.get((name, n))) for n in sizes)]
+            for name in names
+            if any(r.memory is not None for r in group if r.contestant == name)
+        ]
+        parts += [
+            f"## {family}, told to reach {rtol:.0e}\n",
+            "CPU time, and the exponent of n that fits it:\n",
+            table([*header, "grows as n^"], times) + "\n",
+            "Relative gap that the answer proves (`*`: one half found by otcore, off the clock):\n",
+            table(header, gaps) + "\n",
+            "Peak memory:\n",
+            table(header, peaks) + "\n",
+        ]
+        excuses = sorted({f"`{r.contestant}` at n = {r.n}: {r.message}" for r in group if r.status != "ok"})
+        parts += ["Not ended:\n", "\n".join(f"- {_plain_text(line)}" for line in excuses) + "\n"] if excuses else []
+    return parts
+
+
+def _memory(record: Record | None) -> str:
+    if record is None or record.memory is None:
+        return ""
+    return f"{quantity(record.memory)} MiB" if record.memory >= 1 else "< 1 MiB"
+
+
+def _plain_text(message: str) -> str:
+    return message.replace("|", "/").replace("<", "&lt;")
+
+
+def render(records: Sequence[Record], figures: Sequence[tuple[str, str]] = ()) -> str:
+    """The whole page; ``figures`` are pairs of file name and caption."""
+    machines = sorted({f"{r.machine}; commit {r.environment.get('commit')}; {_versions(r)}" for r in records})
+    parts = [HEADING, "Measured on:\n", "\n".join(f"- {m}" for m in machines) + "\n"]
+    parts += [f"![{caption}]({name})\n\n{caption}\n" for name, caption in figures]
+    return "\n".join(parts + sections(records))
+
+
+def _versions(record: Record) -> str:
+    return ", ".join(f"{k} {v}" for k, v in record.environment.get("versions", {}).items())
+
+
+def write(source: Path, folder: Path) -> Path:
+    """Render the records of ``source`` into ``folder``: ``index.md`` and its figures.
+
+    Returns
+    -------
+    Path of the page.
+    """
+    from otcore.bench.figures import draw
+
+    records = read(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.md"
+    page.write_text(render(records, draw(records, folder)), encoding="utf-8")
+    return page
