@@ -1,4 +1,4 @@
-"""The command line: ``otcore demo | w1 | wasserstein | methods``."""
+"""The command line: ``otcore demo | w1 | wasserstein | methods | bench``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otcore.bench.command import add_arguments as add_bench_arguments
 from otcore.errors import InvalidProblemError, OTError, ShapeError
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     methods = commands.add_parser("methods", help="what --method takes, and what each needs")
     methods.add_argument("--json", action="store_true", help="machine-readable output")
     methods.set_defaults(run=_methods)
+
+    bench = commands.add_parser("bench", help="methods and other packages in turn, every answer certified")
+    add_bench_arguments(bench)
     return parser
 
 

@@ -6,6 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otcore.bench.record import Record
 
 __all__ = ["add_arguments", "run"]
 
@@ -79,14 +83,13 @@ def _chosen(names: Sequence[str] | None, own: bool) -> list[str]:
     return [name if ":" in name or not own else f"otcore:{name}" for name in names or ()]
 
 
-def _summary(records: Sequence[object]) -> str:
+def _summary(records: Sequence[Record]) -> str:
     from otcore._table import table
     from otcore.bench.report import best_intervals, gap_cell, time_cell
 
-    intervals = best_intervals(records)  # type: ignore[arg-type]
+    intervals = best_intervals(records)
     lines = [
-        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), r.message)  # type: ignore
-        for r in records
+        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), r.message) for r in records
     ]
     return table(("instance", "rtol", "contestant", "CPU time", "gap reached", ""), lines)
 

@@ -129,7 +129,8 @@ def words(rng: Any, n: int) -> Arguments:
     z = rng.normal(size=(4 * n, WORD_DIMENSION))
     zipf = 1.0 / np.arange(1, 4 * n + 1)
     counts = [rng.multinomial(4 * n, p / p.sum()) for p in (zipf, zipf * rng.uniform(0.2, 5.0, 4 * n))]
-    return *(Measure(z[c > 0], c[c > 0] / c.sum()) for c in counts), {}
+    p, q = (Measure(z[c > 0], c[c > 0] / c.sum()) for c in counts)
+    return p, q, {}
 
 
 @family("graph")

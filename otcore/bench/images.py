@@ -1,17 +1,18 @@
-"""Images as measures on a lattice: the classes of DOTmark from their formulas, a photograph, files of one's own.
+"""Images as measures on a lattice: random classes in the manner of DOTmark, a photograph, files of one's own.
 
-DOTmark draws its random classes as follows; the numbers here are drawn anew, so that values do not agree with
-published ones, but difficulty does.  [Schrieber 2017, section 3]
+The random classes are drawn anew by the formulas below, so that values do not agree with published ones: only
+``dotmark-*``, from files, are DOTmark's own pictures.  [Schrieber 2017, section 3]
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from otcore._types import Array, Matrix
+from otcore._types import Matrix
 from otcore.bench.instance import Arguments, family
 from otcore.errors import InvalidProblemError
 from otcore.measure import Measure
@@ -21,7 +22,7 @@ FLOOR = 1e-3  # of the largest value, so that no class but the shapes has empty 
 
 def side(n: int) -> int:
     """Pixels along an edge of an image of about n."""
-    return max(2, round(n**0.5))
+    return max(2, round(math.sqrt(n)))
 
 
 def images(first: Matrix, second: Matrix) -> Arguments:
@@ -165,4 +166,3 @@ def _from_files(kind: str) -> Any:
 CLASSES = ("ClassicImages", "MicroscopyImages", "Shapes")
 for _kind in CLASSES:
     family(f"dotmark-{_kind}", data=True)(_from_files(_kind))
-

@@ -8,7 +8,9 @@ the process, so that a limit holds inside C as well.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -55,8 +57,6 @@ def probe(instance: Instance, contestant: str, rtol: float, limit: float) -> dic
 
 def _single_threaded() -> dict[str, str]:
     """The environment with every thread pool at one, and the otcore that is running now."""
-    import os
-
     names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
     here = str(Path(__file__).parents[2])
     path = os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH")) if p)
@@ -82,10 +82,8 @@ def _main(task: dict[str, Any]) -> dict[str, Any]:
 
 def _reset_peak() -> None:
     """Start the high-water mark anew, where the system can (Linux)."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        pass
 
 
 def _peak() -> float:

@@ -121,7 +121,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def read(path: Path) -> list[Record]:
     """The records of a file; of several with one key the newest."""
-    known = {name for name in Record.__dataclass_fields__}
+    known = set(Record.__dataclass_fields__)
     records = [Record(**{k: v for k, v in row.items() if k in known}) for row in rows(path) if "contestant" in row]
     return list({record.key: record for record in records}.values())
 

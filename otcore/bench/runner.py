@@ -137,7 +137,7 @@ class _Heat:
             cpu=[round(t, 7) for t in runner.cpu],
             claimed=runner.answer.value,
             certify=0.0 if runner.answer.interval is not None else round(certify, 6),
-            trace=[[round(t, 6), lower, upper] for t, lower, upper in runner.answer.trace if np.isfinite(upper - lower)],
+            trace=[[round(t, 6), lo, hi] for t, lo, hi in runner.answer.trace if np.isfinite(hi - lo)],
             report=_plain(runner.answer.report),
             **proved,
         )
