@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import ot
 from threadpoolctl import threadpool_limits
 
+from otcore.bench.record import append, environment
 from otcore.certify.certifier import Certifier
 from otcore.costs import DenseCost, LineCost
 from otcore.engines.exact import integer_masses, north_west
@@ -23,6 +25,7 @@ from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate
 
+RECORDS = Path(__file__).parents[1] / "docs" / "benchmarks" / "certificate.jsonl"
 REPEATS = 7
 TARGET = 0.05  # of ot.emd's time at n = 1000
 
@@ -51,6 +54,7 @@ def certify(problem: Problem, candidate: Candidate) -> Certifier:
 
 
 def main() -> None:
+    RECORDS.unlink(missing_ok=True)
     print(f"{'n':>6}  {'cost':<16}{'emd ms':>9}{'certificate ms':>16}{'share':>8}{'relative gap':>14}")
     with threadpool_limits(1):
         for n in (200, 500, 1000, 2000):
@@ -68,6 +72,8 @@ def main() -> None:
                 emd, own = (1e3 * statistics.median(s[1:]) for s in seconds.values())
                 gap = (certifier.upper - certifier.lower) / certifier.upper
                 mark = f"  (target {TARGET:.0%})" if n == 1000 else ""
+                row = {"question": "certificate", "n": n, "cost": name, "emd": emd / 1e3, "certificate": own / 1e3}
+                append(RECORDS, [row | {"share": own / emd, "gap": gap, "environment": environment()}])
                 print(f"{n:>6}  {name:<16}{emd:>9.2f}{own:>16.2f}{own / emd:>8.1%}{gap:>14.1e}{mark}")
 
         rng = np.random.default_rng(0)

@@ -110,8 +110,10 @@ def plot_profile(records: Sequence[Record], target: float, ax: Axes | None = Non
     return ax
 
 
-def draw(records: Sequence[Record], folder: Path) -> list[tuple[str, str]]:
-    """Save every figure the records allow, as PNG and SVG; pairs of PNG name and caption."""
+def draw(records: Sequence[Record], folder: Path, stem: str) -> list[tuple[str, str]]:
+    """Save every figure the records allow, as PNG and SVG, names begin with ``stem``; pairs of PNG and caption."""
+    import matplotlib.pyplot as plt
+
     saved: list[tuple[str, str]] = []
 
     def save(name: str, caption: str, plot: Callable[[], Axes]) -> None:
@@ -119,10 +121,10 @@ def draw(records: Sequence[Record], folder: Path) -> list[tuple[str, str]]:
         figure: Any = ax.figure
         figure.set_size_inches(8.0, 4.2)
         for kind in ("png", "svg"):
-            figure.savefig(folder / f"{name}.{kind}", dpi=120, metadata={"Date": None} if kind == "svg" else None)
-        saved.append((f"{name}.png", caption))
-        import matplotlib.pyplot as plt
-
+            figure.savefig(
+                folder / f"{stem}-{name}.{kind}", dpi=120, metadata={"Date": None} if kind == "svg" else None
+            )
+        saved.append((f"{stem}-{name}.png", caption))
         plt.close(figure)
 
     ended = [r for r in records if r.status == "ok"]

@@ -8,7 +8,7 @@ matrix that it needs is on its clock.  Entropic peers know no gap: told to reach
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,14 @@ def dense(problem: Problem, bytes_per_arc: int = 24) -> Matrix:
         cost: Any = problem.cost
         return np.asarray(cdist(cost.x, cost.y, LAZY_METRICS[_ground(problem)]))
     return problem.cost.to_dense()
+
+
+@peer("numpy:two-sorts", on_the_line, "numpy")
+def two_sorts(problem: Problem, rtol: float) -> Answer:
+    """No answer at all: what nobody who solves it on the line can do without."""
+    cost: Any = problem.cost
+    np.sort(cost.x), np.sort(cost.y)
+    return Answer()
 
 
 # -- POT ----------------------------------------------------------------------------------------------------
@@ -231,3 +239,65 @@ def scipy_cloud(problem: Problem, rtol: float) -> Answer:
     n, m = problem.shape
     require_memory((n + m) ** 2 * HIGHS_BYTES, f"its dual LP of {n} + {m} points", "this peer has no lazy form")
     return Answer(value=float(wasserstein_distance_nd(cost.x, cost.y, problem.a, problem.b)))
+
+
+# -- OR-Tools, OTT ---------------------------------------------------------------------------------------------
+
+COST_BITS, MASS_BITS = 30, 40  # OR-Tools counts in integers, and multiplies costs by the number of nodes
+
+
+@peer("ortools:min_cost_flow", anything, "ortools")
+def ortools_flow(problem: Problem, rtol: float) -> Answer:
+    from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
+
+    n, m = problem.shape
+    M = dense(problem, 100)
+    low, high = float(M.min()), float(M.max())
+    costs = np.rint((M - low) * (2.0**COST_BITS / (high - low or 1.0))).astype(np.int64).ravel()
+    supply, demand = (_integers(w) for w in weights(problem))
+    tails, heads = np.divmod(np.arange(n * m), m)
+    flow = SimpleMinCostFlow()
+    capacity = np.minimum(supply[tails], demand[heads])
+    arcs = flow.add_arcs_with_capacity_and_unit_cost(tails, n + heads, capacity, costs)
+    flow.set_nodes_supplies(np.arange(n + m), np.concatenate([supply, -demand]))
+    status = flow.solve()
+    if status != flow.OPTIMAL:
+        raise ArithmeticError(f"status {status}")
+    plan = SparsePlan.from_dense(flow.flows(arcs).reshape(n, m) * 2.0**-MASS_BITS)
+    return Answer(Candidate(plan), plan.cost(problem.cost))
+
+
+def _integers(w: Array) -> Any:
+    """Masses as integers whose sum is 2^MASS_BITS; the largest takes what rounding left."""
+    whole = np.rint(w * 2.0**MASS_BITS).astype(np.int64)
+    whole[np.argmax(whole)] += 2**MASS_BITS - whole.sum()
+    return whole
+
+
+def _ott(share: float, problem: Problem, rtol: float) -> Answer:
+    """OTT-JAX's Sinkhorn in double precision, on a matrix."""
+    import jax
+    from ott.geometry.geometry import Geometry
+    from ott.problems.linear.linear_problem import LinearProblem
+
+    jax.config.update("jax_enable_x64", True)
+    (a, b), M = weights(problem), jax.numpy.asarray(dense(problem, 60))
+    epsilon = share * rtol * float(a @ np.asarray(M) @ b)
+    out = _ott_solver(rtol / 10)(LinearProblem(Geometry(cost_matrix=M, epsilon=epsilon), a=a, b=b))
+    with np.errstate(divide="ignore"):  # OTT: P = exp((f + g - M) / epsilon); ours carries a_i b_j in front
+        f, g = (np.asarray(h) - epsilon * np.log(w) for h, w in ((out.f, a), (out.g, b)))
+    plan = GibbsPlan(f, g, epsilon, problem.a, problem.b, problem.cost)
+    return Answer(Candidate(plan, (f, g)), float(out.primal_cost))
+
+
+@cache
+def _ott_solver(threshold: float) -> Any:
+    """One compiled function for all rounds: compiling is not what is timed."""
+    import jax
+    from ott.solvers.linear.sinkhorn import Sinkhorn
+
+    return jax.jit(Sinkhorn(threshold=threshold, max_iterations=ITERATIONS))
+
+
+for _suffix, _share in (("", 1.0), ("/4", 0.25)):
+    peer(f"ott:sinkhorn{_suffix}", anything, "jax", "ott")(partial(_ott, _share))

@@ -12,18 +12,6 @@ from otcore.bench.record import Record, read
 __all__ = ["exponent", "quantity", "render", "write"]
 
 MARKS = {"time limit": "> limit", "failed": "failed"}
-HEADING = """# Benchmarks
-
-Time to a *certified* gap is the one measure that means the same for every method and every package: whatever a
-contestant returns, plan, potentials or both, is handed to the certifier after its clock has stopped, and the relative
-gap that it proves stands beside its time.  A bare value proves nothing; its gap column says how far it is from the
-best certified interval.
-
-Contestants take turns in one process with everything compiled, on one thread; times are medians of CPU seconds
-from the same numbers (points, or a matrix) to the answer, with half their range; otcore's methods certify on the
-clock.  Memory is the peak of a fresh process beyond what it held before.  Entropic peers are told
-`epsilon = rtol * mean cost`, those with `/4` a quarter of it.
-"""
 
 
 def quantity(value: float, digits: int = 2) -> str:
@@ -157,12 +145,17 @@ def _plain_text(message: str) -> str:
     return message.replace("|", "/").replace("<", "&lt;")
 
 
-def render(records: Sequence[Record], figures: Sequence[tuple[str, str]] = ()) -> str:
+def render(records: Sequence[Record], title: str, figures: Sequence[tuple[str, str]] = ()) -> str:
     """The whole page; ``figures`` are pairs of file name and caption."""
     machines = sorted({f"{r.machine}; commit {r.environment.get('commit')}; {_versions(r)}" for r in records})
-    parts = [HEADING, "Measured on:\n", "\n".join(f"- {m}" for m in machines) + "\n"]
-    parts += [f"![{caption}]({name})\n\n{caption}\n" for name, caption in figures]
+    parts = [f"# {title}\n", "Measured on:\n", "\n".join(f"- {m}" for m in machines) + "\n"]
+    parts += [f"![{caption}]({name})\n" for name, caption in figures]
     return "\n".join(parts + sections(records))
+
+
+def title_of(source: Path) -> str:
+    """What the page of a file of records is called: ``primal_dual.jsonl`` is *Primal dual*."""
+    return source.stem.replace("_", " ").capitalize()
 
 
 def _versions(record: Record) -> str:
@@ -170,7 +163,7 @@ def _versions(record: Record) -> str:
 
 
 def write(source: Path, folder: Path) -> Path:
-    """Render the records of ``source`` into ``folder``: ``index.md`` and its figures.
+    """Render the records of ``source`` into ``folder``: a page of the same name, and its figures.
 
     Returns
     -------
@@ -180,6 +173,6 @@ def write(source: Path, folder: Path) -> Path:
 
     records = read(source)
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.md"
-    page.write_text(render(records, draw(records, folder)), encoding="utf-8")
+    page = folder / f"{source.stem}.md"
+    page.write_text(render(records, title_of(source), draw(records, folder, source.stem)), encoding="utf-8")
     return page
