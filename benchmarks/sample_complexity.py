@@ -83,7 +83,7 @@ def draw(slopes: dict[tuple[float, int], tuple[float, float]]) -> None:
             n, mean = [r["n"] for r in mine], np.array([r["mean"] for r in mine])
             error = np.array([np.std(r["errors"], ddof=1) / math.sqrt(REPEATS) for r in mine])
             slope, half = slopes[shift, d]
-            label = f"d = {d}: n^({slope:.2f} ± {half:.2f})"
+            label = f"d = {d}: n^({slope:.3f} ± {half:.3f})"
             ax.errorbar(n, mean, np.minimum(error, 0.9 * mean), color=color, marker="o", ms=4, capsize=2, label=label)
         name = "two samples of one law" if shift == 0 else f"laws moved apart by {shift:g}"
         ax.set(xscale="log", yscale="log", xlabel="sample size n", title=name)

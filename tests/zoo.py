@@ -17,6 +17,8 @@ from typing import Any
 import naive
 import numpy as np
 
+from otcore.bench.instance import Instance, families
+
 INF = np.inf
 
 
@@ -637,3 +639,18 @@ def metric_with_one_grain_moved():
 def far_nodes_of_a_path():
     path = np.abs(np.arange(7.0)[:, None] - np.arange(7))
     return np.eye(7)[0], np.eye(7)[6], {"metric": path}
+
+
+# -- the families of the benchmarks, a few points each -----------------------------------------------------------
+
+
+def _of_the_benchmarks() -> None:
+    for name, kind in families().items():
+        if not kind.data:
+            instance = Instance(name, 6)
+            _, _, options = instance.arguments()
+            shape = "dense" if {"cost", "metric"} & set(options) else "line" if name.startswith("line") else "cloud"
+            ZOO.append(Zoo(f"benchmark {name}", instance.arguments, frozenset({shape, "benchmark"})))
+
+
+_of_the_benchmarks()

@@ -40,7 +40,7 @@ def plot_gap_against_time(records: Sequence[Record], ax: Axes | None = None) -> 
     style = style_of(records)
     seen: set[str] = set()
     for r in records:
-        if r.relative_gap is None or not r.cpu:
+        if r.relative_gap is None:
             continue
         look = style[r.contestant]
         if r.trace and r.wall:
@@ -131,14 +131,17 @@ def draw(records: Sequence[Record], folder: Path, stem: str) -> list[tuple[str, 
     for family in sorted({r.family for r in ended}):
         mine = [r for r in ended if r.family == family]
         largest = max(r.n for r in mine)
-        caption = f"{family}, n = {largest}: certified gap against time"
-        save(f"gap-{family}", caption, lambda: plot_gap_against_time([r for r in mine if r.n == largest]))  # noqa: B023
+        proved = [r for r in mine if r.n == largest and r.relative_gap is not None]
+        if len({r.contestant for r in proved}) > 1:
+            caption = f"{family}, n = {largest}: certified gap against time"
+            save(f"gap-{family}", caption, lambda: plot_gap_against_time(proved))  # noqa: B023
         if len({r.n for r in mine}) > 2:
             strict = [r for r in mine if r.rtol == min(s.rtol for s in mine)]
             save(f"time-{family}", f"{family}: time against n", lambda: plot_scaling(strict))  # noqa: B023
             save(f"memory-{family}", f"{family}: peak memory against n", lambda: plot_memory(strict))  # noqa: B023
-    for target in sorted({r.rtol for r in ended}, reverse=True):
-        if len({r.instance for r in ended}) > 3:
+    proved = [r for r in ended if r.relative_gap is not None]
+    if len({r.instance for r in proved}) > 3 and len({r.contestant for r in proved}) > 1:
+        for target in sorted({r.rtol for r in proved}, reverse=True):
             name, caption = f"profile-{target:.0e}", f"Performance profile at a certified relative gap of {target:.0e}"
-            save(name, caption, lambda: plot_profile(ended, target))  # noqa: B023
+            save(name, caption, lambda: plot_profile(proved, target))  # noqa: B023
     return saved

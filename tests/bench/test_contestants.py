@@ -1,0 +1,63 @@
+"""Contestants: whatever they answer, what is proved holds the truth, and nobody is believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import otcore
+from otcore.bench.contestant import Answer, contestants, judge
+from otcore.bench.instance import Instance
+from otcore.plans import SparsePlan
+from otcore.solution import Candidate
+
+FAMILIES = ("plane-weighted", "line", "assignment", "dense")
+ENTROPIC = {name for name in contestants() if "sinkhorn" in name}
+BASELINES = {"numpy:two-sorts"}
+CELLS = [
+    (name, family)
+    for family in FAMILIES
+    for name, contestant in contestants().items()
+    if contestant.accepts(Instance(family, 12).problem())
+]
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return {family: otcore._solve.run(Instance(family, 12).problem()) for family in FAMILIES}
+
+
+@pytest.mark.filterwarnings("ignore")  # peers warn as they please
+@pytest.mark.parametrize(("name", "family"), CELLS)
+def test_what_an_answer_proves_holds_the_truth(name, family, truth):
+    problem, best, rtol = Instance(family, 12).problem(), truth[family], 1e-2
+    answer = contestants()[name].solve(problem, rtol, 10.0)
+    verdict = judge(problem, answer)
+    exact = name not in ENTROPIC
+    if name not in BASELINES:
+        assert answer.value == pytest.approx(best.value, rel=1e-9 if exact and "dual" not in name else 0.2)
+    if verdict is None:
+        assert answer.candidate is None and answer.interval is None
+        return
+    assert verdict.lower <= best.upper and best.lower <= verdict.upper
+    # Potentials and plans are translated into our units: a wrong sign or scale would leave the trivial bounds.
+    assert verdict.upper - verdict.lower <= (1e-9 if name.startswith(("pot:emd", "scipy")) else 0.2) * best.upper
+
+
+def test_a_liar_is_not_believed():
+    problem = Instance("dense", 12).problem()
+    wrong = SparsePlan(np.arange(12), np.arange(12)[::-1], problem.a, problem.shape)
+    verdict = judge(problem, Answer(Candidate(wrong, (np.full(12, 9.0), np.full(12, 9.0))), value=0.0))
+    best = otcore._solve.run(problem)
+    assert verdict.lower <= best.lower and best.upper < verdict.upper
+    assert judge(problem, Answer(value=0.0)) is None
+
+
+def test_half_an_answer_is_completed_and_the_row_says_so():
+    problem = Instance("assignment", 12).problem()
+    best = otcore._solve.run(problem)
+    i, j = best.plan.i, best.plan.j
+    plan_only = judge(problem, Answer(Candidate(SparsePlan(i, j, best.plan.mass, problem.shape))))
+    potentials_only = judge(problem, Answer(Candidate(potentials=(best.f, best.g))))
+    for verdict in (plan_only, potentials_only):
+        assert verdict.completed and verdict.upper - verdict.lower <= 1e-12 * best.upper
