@@ -7,15 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from otcore.certify.certifier import Certifier
 from otcore.certify.completion import complete
+from otcore.engines.exact import integer_masses, north_west
 from otcore.errors import UnsupportedProblemError
+from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate, Snapshot
 
 __all__ = ["Answer", "Contestant", "Verdict", "contestants", "judge"]
 
 PATIENCE = 60.0  # seconds that the exact engine may take, off the clock, to find a half that a package does not give
+SLACK = 1e-6  # of the mass: what solvers with absolute tolerances of 1e-7 leave at the marginals
 
 # Options of otcore's own methods that are worth a race: contestant -> method, options.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,11 +46,12 @@ class Answer(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The interval that the answer proves, and whether otcore had to find one of its halves."""
+    """The interval that the answer proves, whether otcore had to find one of its halves, and what was refused."""
 
     lower: float
     upper: float
     completed: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,18 +120,33 @@ def judge(problem: Problem, answer: Answer) -> Verdict | None:
     """The interval that an answer proves; None for a bare value, which proves nothing.
 
     Where a package gives one half only (an assignment without duals), the exact engine finds the other: the gap
-    then measures the error of the half that was given.
+    then measures the error of the half that was given.  A plan that misses its marginals by more than rounding is
+    not counted: repairing it would be solving the problem for whoever gave it.
     """
     if answer.interval is not None:
         return Verdict(*answer.interval, completed=False)
     if answer.candidate is None:
         return None
+    plan, potentials = answer.candidate.plan, answer.candidate.potentials
     certifier = Certifier(problem)
     certifier.offer_zero()
-    certifier.offer(answer.candidate)
-    missing = answer.candidate.plan is None or answer.candidate.potentials is None
-    if missing:
+    masses = integer_masses(problem.a, problem.b)
+    tree = north_west(masses.a, masses.b)
+    certifier.offer(Candidate(SparsePlan(tree.i, tree.j, np.zeros(tree.i.size), problem.shape)))
+    missed = marginal_error(problem, plan) if isinstance(plan, SparsePlan) else 0.0
+    note = f"its plan misses the marginals by {missed:.1e} of the mass and is not counted" if missed > SLACK else ""
+    certifier.offer(Candidate(None if note else plan, potentials))
+    if plan is None or potentials is None:
         found = complete(problem, certifier.best, time.monotonic() + PATIENCE)
-        given = answer.candidate.plan is None
-        certifier.offer(Candidate(plan=found.plan) if given else Candidate(potentials=found.potentials))
-    return Verdict(certifier.lower, certifier.upper, missing)
+        certifier.offer(Candidate(plan=found.plan) if plan is None else Candidate(potentials=found.potentials))
+    return Verdict(certifier.lower, certifier.upper, plan is None or potentials is None, note)
+
+
+def marginal_error(problem: Problem, plan: SparsePlan) -> float:
+    """L1 distance of the marginals from what they ought to be, relative; the plan may have any mass."""
+    mass = plan.mass.sum()
+    if not mass > 0:
+        return 2.0
+    return float(
+        sum(np.abs(v / mass - w / w.sum()).sum() for v, w in zip(plan.marginals(), (problem.a, problem.b), strict=True))
+    )

@@ -132,7 +132,11 @@ class _Heat:
             proved = {"lower": verdict.lower, "upper": verdict.upper, "completed": verdict.completed}
         return self.record(
             runner.entrant,
-            {"status": "ok", "message": "", "memory": round(runner.outcome["memory"], 2)},
+            {
+                "status": "ok",
+                "message": verdict.note if verdict is not None else "",
+                "memory": round(runner.outcome["memory"], 2),
+            },
             wall=[round(t, 7) for t in runner.wall],
             cpu=[round(t, 7) for t in runner.cpu],
             claimed=runner.answer.value,

@@ -12,6 +12,8 @@ from otcore.plans import SparsePlan
 from otcore.solution import Candidate
 
 FAMILIES = ("plane-weighted", "line", "assignment", "dense")
+# Kernels exp(-M / epsilon) that underflow here: such a peer may return anything, and what it proves stays true.
+UNDERFLOWING = {"pot:sinkhorn", "pot:sinkhorn/4", "pot:sinkhorn_stabilized", "pot:sinkhorn_stabilized/4"}
 ENTROPIC = {name for name in contestants() if "sinkhorn" in name}
 BASELINES = {"numpy:two-sorts"}
 CELLS = [
@@ -33,13 +35,16 @@ def test_what_an_answer_proves_holds_the_truth(name, family, truth):
     problem, best, rtol = Instance(family, 12).problem(), truth[family], 1e-2
     answer = contestants()[name].solve(problem, rtol, 10.0)
     verdict = judge(problem, answer)
-    exact = name not in ENTROPIC
-    if name not in BASELINES:
-        assert answer.value == pytest.approx(best.value, rel=1e-9 if exact and "dual" not in name else 0.2)
     if verdict is None:
         assert answer.candidate is None and answer.interval is None
+    else:
+        assert verdict.lower <= best.upper and best.lower <= verdict.upper
+    if name in UNDERFLOWING | BASELINES:
         return
-    assert verdict.lower <= best.upper and best.lower <= verdict.upper
+    stops_early = name in ENTROPIC or "dual" in name
+    assert answer.value == pytest.approx(best.value, rel=0.2 if stops_early else 1e-9)
+    if verdict is None:
+        return
     # Potentials and plans are translated into our units: a wrong sign or scale would leave the trivial bounds.
     assert verdict.upper - verdict.lower <= (1e-9 if name.startswith(("pot:emd", "scipy")) else 0.2) * best.upper
 
@@ -50,6 +55,7 @@ def test_a_liar_is_not_believed():
     verdict = judge(problem, Answer(Candidate(wrong, (np.full(12, 9.0), np.full(12, 9.0))), value=0.0))
     best = otcore._solve.run(problem)
     assert verdict.lower <= best.lower and best.upper < verdict.upper
+    assert "misses the marginals" in verdict.note
     assert judge(problem, Answer(value=0.0)) is None
 
 

@@ -31,7 +31,7 @@ def test_a_family_says_in_one_line_what_it_is(name):
 
 
 def test_an_unknown_family_is_named_with_those_there_are():
-    with pytest.raises(InvalidProblemError, match="no instances called 'planes'.*plane"):
+    with pytest.raises(InvalidProblemError, match=r"no instances called 'planes'.*plane"):
         Instance("planes", 10).problem()
 
 
