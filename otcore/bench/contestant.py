@@ -147,6 +147,6 @@ def marginal_error(problem: Problem, plan: SparsePlan) -> float:
     mass = plan.mass.sum()
     if not mass > 0:
         return 2.0
-    return float(
-        sum(np.abs(v / mass - w / w.sum()).sum() for v, w in zip(plan.marginals(), (problem.a, problem.b), strict=True))
-    )
+    row, column = plan.marginals()
+    a, b = problem.a, problem.b
+    return float(np.abs(row / mass - a / a.sum()).sum() + np.abs(column / mass - b / b.sum()).sum())

@@ -127,31 +127,28 @@ class _Heat:
         start = time.process_time()
         verdict = judge(problem, runner.answer)
         certify = time.process_time() - start
-        proved: dict[str, Any] = {}
+        outcome, proved, value = {"status": "ok", "message": ""}, {}, runner.answer.value
         if verdict is not None:
+            outcome["message"] = verdict.note
             proved = {"lower": verdict.lower, "upper": verdict.upper, "completed": verdict.completed}
         return self.record(
             runner.entrant,
-            {
-                "status": "ok",
-                "message": verdict.note if verdict is not None else "",
-                "memory": round(runner.outcome["memory"], 2),
-            },
+            outcome,
+            memory=round(runner.outcome["memory"], 2),
             wall=[round(t, 7) for t in runner.wall],
             cpu=[round(t, 7) for t in runner.cpu],
-            claimed=runner.answer.value,
+            claimed=value if value is not None and np.isfinite(value) else None,
             certify=0.0 if runner.answer.interval is not None else round(certify, 6),
             trace=[[round(t, 6), lo, hi] for t, lo, hi in runner.answer.trace if np.isfinite(hi - lo)],
             report=_plain(runner.answer.report),
             **proved,
         )
 
-    def record(self, entrant: Contestant, outcome: dict[str, Any], **found: Any) -> Record:
+    def record(self, entrant: Contestant, outcome: dict[str, str], **found: Any) -> Record:
         n, m = self.shape
         return Record(
             self.instance.name, self.instance.family, n, m, entrant.name, self.rtol,
-            outcome["status"], outcome["message"], memory=outcome.get("memory"),
-            environment=environment(self.race.threads), **found,
+            outcome["status"], outcome["message"], environment=environment(self.race.threads), **found,
         )  # fmt: skip
 
 
