@@ -90,7 +90,7 @@ def draw(slopes: dict[tuple[float, int], tuple[float, float]]) -> None:
         ax.legend(frameon=False, fontsize="small")
     axes[0].set_ylabel("mean of |W_1(P_n, Q_n) - W_1(P, Q)|")
     for kind in ("png", "svg"):
-        figure.savefig(RECORDS.with_suffix(f".{kind}"), dpi=120, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(RECORDS.with_suffix(f".{kind}"), dpi=90, metadata={"Date": None} if kind == "svg" else None)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,9 @@ def _over_n(
         if mine:
             ax.plot(n, v, **look, mfc=look["color"] if look["ls"] == "-" else "white", ms=5, label=label(name, n, v))
     ax.set(xscale="log", yscale="log", xlabel="points a side, n", ylabel=what)
+    sizes = sorted({r.n for r in records})
+    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ax.minorticks_off()
     ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
 
@@ -103,7 +106,14 @@ def plot_profile(records: Sequence[Record], target: float, ax: Axes | None = Non
         ratios = sorted(t[name] / min(t.values()) for t in reached.values() if name in t)
         if ratios:
             share = np.arange(1, len(ratios) + 1) / len(reached)
-            ax.step([*ratios, 1e4], [*share, share[-1]], where="post", color=look["color"], ls=look["ls"], label=name)
+            ax.step(
+                [ratios[0], *ratios, 1e4],
+                [0.0, *share, share[-1]],
+                where="post",
+                color=look["color"],
+                ls=look["ls"],
+                label=name,
+            )
     ax.set(xscale="log", xlim=(1, 1e3), ylim=(0, 1.02))
     ax.set(xlabel="times the fastest contestant's time", ylabel=f"share of instances at gap {target:.0e}")
     ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -121,9 +131,7 @@ def draw(records: Sequence[Record], folder: Path, stem: str) -> list[tuple[str, 
         figure: Any = ax.figure
         figure.set_size_inches(8.0, 4.2)
         for kind in ("png", "svg"):
-            figure.savefig(
-                folder / f"{stem}-{name}.{kind}", dpi=120, metadata={"Date": None} if kind == "svg" else None
-            )
+            figure.savefig(folder / f"{stem}-{name}.{kind}", dpi=90, metadata={"Date": None} if kind == "svg" else None)
         saved.append((f"{stem}-{name}.png", caption))
         plt.close(figure)
 

@@ -130,12 +130,9 @@ def sections(records: Sequence[Record]) -> list[str]:
             "Peak memory:\n",
             table(header, peaks) + "\n",
         ]
-        excuses = sorted({f"`{r.contestant}` at n = {r.n}: {r.message}" for r in group if r.message})
-        parts += (
-            ["Not ended, or not counted:\n", "\n".join(f"- {_plain_text(line)}" for line in excuses) + "\n"]
-            if excuses
-            else []
-        )
+        excuses = sorted({f"- `{r.contestant}` at n = {r.n}: {_plain_text(r.message)}" for r in group if r.message})
+        if excuses:
+            parts += ["Not ended, or not counted:\n", "\n".join(excuses) + "\n"]
     return parts
 
 
