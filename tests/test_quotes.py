@@ -19,13 +19,13 @@ ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "docs" / "benchmarks"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), RECORDS / "index.md"]
 UNITS = {"": 1.0, "s": 1.0, "ms": 1e3, "µs": 1e6, "%": 100.0, "MiB": 1.0, "times": 1.0}
-QUOTE = re.compile(r"(−?-?\d[\d.]*)\s*(ms|s|µs|%|MiB|times|)<!-- (\S+) ([^:>]*): (\w+) -->")
+QUOTE = re.compile(r"(−?-?\d[\d.]*)\s*(ms|s|µs|%|MiB|times|)<!-- (\S+) ([^>]*): (\w+) -->")
 MEASURED = re.compile(r"\d\s*(?:ms|s|µs|%|MiB|times)\b|\d\s*%")  # what needs such a comment on a page of results
 
 
 def recorded(stem: str, where: str, field: str) -> float:
     """The field of the newest rows that match; of several the median."""
-    wanted = dict(pair.split("=", 1) for pair in where.split())
+    wanted = dict(pair.split("=", 1) for pair in re.split(r"\s+(?=\w+=)", where))
     names = {f.name for f in fields(Record)}
     found = {}
     for row in rows(RECORDS / f"{stem}.jsonl"):
@@ -33,7 +33,10 @@ def recorded(stem: str, where: str, field: str) -> float:
             record = Record(**{k: v for k, v in row.items() if k in names}) if "contestant" in row else None
             value = row[field] if field in row else getattr(record, field, None)
             if value is not None:
-                found[record.key if record else str(sorted((k, str(v)) for k, v in row.items()))] = value
+                words = [
+                    (k, v) for k, v in row.items() if isinstance(v, str | int)
+                ]  # what names a row, not what it found
+                found[str(record.key if record else words)] = value
     assert found, f"nothing recorded in {stem}.jsonl for {where}: {field}"
     return statistics.median(found.values())
 
