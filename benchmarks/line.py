@@ -29,7 +29,7 @@ def main(largest: int) -> None:
     sorts = {r.instance: r.seconds for r in records if r.contestant == "numpy:two-sorts"}
     intervals, known = best_intervals(records), list(rows(RECORDS))
     lines = []
-    for r in sorted(records, key=lambda r: (r.family, r.n, r.contestant)):
+    for r in sorted((r for r in records if r.cpu), key=lambda r: (r.family, r.n, r.contestant)):
         ratio = r.seconds / sorts[r.instance]
         cells = r.instance, r.contestant, time_cell(r), gap_cell(r, intervals), f"{quantity(ratio)} x two sorts"
         lines.append(cells)
