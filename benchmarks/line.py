@@ -12,7 +12,7 @@ from pathlib import Path
 
 from otcore._table import table
 from otcore.bench.instance import Instance
-from otcore.bench.record import append, environment, rows
+from otcore.bench.record import append, read, rows
 from otcore.bench.report import best_intervals, gap_cell, quantity, time_cell, write
 from otcore.bench.runner import Race, run
 
@@ -25,19 +25,24 @@ ENTRANTS = (
 def main(largest: int) -> None:
     sizes = [10**k for k in range(3, 8) if 10**k <= largest]
     instances = [Instance(family, n) for family in ("line", "line-weighted") for n in sizes]
-    records = run(Race(instances, ENTRANTS, rounds=5, limit=10.0), RECORDS, progress=sys.stderr.isatty())
+    run(Race(instances, ENTRANTS, rounds=5, limit=10.0), RECORDS, progress=sys.stderr.isatty())
+    compare()
+    print(write(RECORDS, RECORDS.parent))
+
+
+def compare() -> None:
+    """Print every time as a multiple of two sorts, and record the multiples that changed."""
+    records = [r for r in read(RECORDS) if r.cpu]
     sorts = {r.instance: r.seconds for r in records if r.contestant == "numpy:two-sorts"}
     intervals, known = best_intervals(records), list(rows(RECORDS))
     lines = []
     for r in sorted(records, key=lambda r: (r.family, r.n, r.contestant)):
         ratio = r.seconds / sorts[r.instance]
-        cells = r.instance, r.contestant, time_cell(r), gap_cell(r, intervals), f"{quantity(ratio)} x two sorts"
-        lines.append(cells)
+        lines.append((r.instance, r.contestant, time_cell(r), gap_cell(r, intervals), f"{quantity(ratio)} x two sorts"))
         row = {"ratio_of": r.contestant, "family": r.family, "n": r.n, "ratio": round(ratio, 4)}
         if not any(all(old.get(k) == v for k, v in row.items()) for old in known):
-            append(RECORDS, [row | {"environment": environment()}])
+            append(RECORDS, [row | {"environment": r.environment}])
     print(table(("instance", "contestant", "CPU time", "proves", "ratio"), lines))
-    print(write(RECORDS, RECORDS.parent))
 
 
 if __name__ == "__main__":

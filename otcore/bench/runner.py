@@ -35,7 +35,7 @@ class Race:
     rounds : int
         Timed solves of each; fewer where they would take longer than ``limit`` altogether.
     limit : float
-        Seconds that one contestant may take for one instance.
+        CPU seconds that one contestant may take for one instance; otcore's methods are told so as wall seconds.
     threads : int
     """
 
