@@ -258,8 +258,8 @@ def _parts_balance(problem: Problem, i: Indices, j: Indices) -> bool:
 def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
     """The rounded entropic plan [Altschuler, Weed, Rigollet 2017, Alg. 2] with an a-priori rounding bound.
 
-    The plan is *defined* by the floats K of the pass that prices it; other passes see the same floats up to
-    the last bits of ``exp``.  Row and column scalings are shrunk by more than those passes can be off, so
+    The plan is *defined* by the floats K of the passes that price it; its rows as NumPy arrays show them differ by
+    the rounding of the exponents.  Row and column scalings are shrunk by more than those passes can be off, so
     the scaled part never exceeds the marginals, and what is left is filled rank-one.
     None where a forbidden arc would have to be crossed or the kernel overflows.
     """

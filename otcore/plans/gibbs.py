@@ -73,7 +73,7 @@ class GibbsPlan:
             return self.f / self.epsilon + np.log(self.a), self.g / self.epsilon + np.log(self.b / self.b.sum())
 
     def kernel_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:
-        """(i0, i1, K rows, cost rows) over all rows; the same floats on every pass."""
+        """(i0, i1, K rows, cost rows) over all rows; up to the rounding of exponents, what ``rounding`` saw."""
         row, column = self.exponents
         for i0, i1, M in self.ground.blocks():
             z = M * (-1.0 / self.epsilon)

@@ -35,7 +35,9 @@ def test_the_plan_is_nonnegative_and_on_its_marginals(seed, epsilon, zeros):
     P = plan.to_dense()
     a, b = plan.targets
     assert (P >= 0).all()
-    tolerance = 8 * max(plan.shape) * EPS * a.sum()
+    # Scalings come from one pass, entries from another: these differ by the rounding of their exponents.
+    exponents = sum(np.abs(v[np.isfinite(v)]).max() for v in plan.exponents) + plan.ground.M.max() / epsilon
+    tolerance = (8 * max(plan.shape) + 4 * exponents) * EPS * a.sum()
     np.testing.assert_allclose(P.sum(axis=1), a, rtol=0, atol=tolerance)
     np.testing.assert_allclose(P.sum(axis=0), b, rtol=0, atol=tolerance)
     for found, expected in zip(plan.marginals(), (P.sum(axis=1), P.sum(axis=0)), strict=True):
@@ -66,7 +68,7 @@ def test_its_cost_is_that_of_algorithm_2_to_sixty_digits(seed, epsilon):
 
 def test_scalings_only_shrink_and_the_rest_of_rows_and_columns_is_the_same():
     for seed in range(6):
-        x, y, alpha, beta, left = gibbs(seed)[0].rounding
+        x, y, alpha, beta, left, *_ = gibbs(seed)[0].rounding
         assert (0 < x).all()
         assert (x <= 1).all()
         assert (0 < y).all()
@@ -84,7 +86,9 @@ def test_potentials_of_a_converged_plan_need_no_rounding():
         g = plan.ground.softmin(0.3, f, np.log(a / a.sum()), 0)
     done = GibbsPlan(f, g, 0.3, a, b, plan.ground)
     assert done.rounding.left <= 1e-12 * a.sum()
-    np.testing.assert_allclose(done.to_dense(), np.outer(a, b) / b.sum() * np.exp((f[:, None] + g - M) / 0.3), rtol=1e-9)
+    np.testing.assert_allclose(
+        done.to_dense(), np.outer(a, b) / b.sum() * np.exp((f[:, None] + g - M) / 0.3), rtol=1e-9
+    )
 
 
 def test_forbidden_arcs_carry_nothing_before_the_remainder():
