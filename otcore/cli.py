@@ -1,4 +1,4 @@
-"""The command line: ``otcore demo | w1 | wasserstein | methods``."""
+"""The command line: ``otcore demo | w1 | wasserstein | methods | verify``."""
 
 from __future__ import annotations
 
@@ -71,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     methods = commands.add_parser("methods", help="what --method takes, and what each needs")
     methods.add_argument("--json", action="store_true", help="machine-readable output")
     methods.set_defaults(run=_methods)
+
+    verify = commands.add_parser(
+        "verify",
+        help="check a file written by Certificate.to_json",
+        description="Exit status 0: the interval follows from the file; 1: it does not; 2: no certificate file.",
+    )
+    verify.add_argument("file", metavar="FILE")
+    verify.set_defaults(run=_verify)
     return parser
 
 
@@ -195,7 +203,7 @@ def _sentence(solution: Solution, seconds: float) -> str:
     return "\n".join(lines)
 
 
-# -- otcore methods, otcore demo -------------------------------------------------------------------------
+# -- otcore methods, otcore verify, otcore demo ----------------------------------------------------------
 
 
 def _methods(arguments: argparse.Namespace) -> int:
@@ -228,6 +236,12 @@ def _methods(arguments: argparse.Namespace) -> int:
     ]
     print(table(("method", "rtol", "needs", "what it does"), rows))
     return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from otcore.certify import check
+
+    return check.main([arguments.file])
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otcore._types import Potential
@@ -99,6 +100,32 @@ class Certificate:
         from otcore.certify.verify import verify
 
         return verify(self, exact=exact)
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write a file that proves the interval to anybody with a Python, without otcore.
+
+        ``otcore verify FILE`` checks it, and so does the lone file ``otcore/certify/check.py``, which needs the
+        standard library only and compares integers.  [docs/proof-files.md]
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        ProblemTooLargeError
+            Above four million pairs (i, j).
+        UnsupportedProblemError
+            Where integers cannot decide: an order that is no multiple of 1/2, weights that were perturbed.
+
+        Notes
+        -----
+        An entropic plan is written with the integers nearest below its floats and filled up to the marginals, so
+        that the file, unlike the certificate, rests on no property of ``exp``.
+        """
+        from otcore.certify.export import write
+
+        write(self, path)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ FLOORS = [
     ["errors", "_types"],
 ]
 HEIGHT = {name: -k for k, names in enumerate(FLOORS) for name in names}
-UPWARD = {("solution", "certify.verify")}  # Certificate.verify() opens the second opinion when it is asked for
+UPWARD = {  # Certificate.verify() and .to_json() open the second opinion and the writer when they are asked for
+    ("solution", "certify.verify"),
+    ("solution", "certify.export"),
+}
 ONLY = {"torch": "neural", "ot": "solvers.emd"}  # who may import what is slow or optional
 
 
@@ -138,10 +142,12 @@ def test_nothing_that_a_certificate_uses_has_fastmath():
 
 def test_the_second_opinion_shares_nothing_with_the_first():
     makers = {name for name in FILES if room(name) in ("certify", "engines", "_kernels", "reductions")}
-    checkers = {"certify.verify", "certify.reals"}
+    checkers = {"certify.verify", "certify.reals", "certify.check"}
+    makers -= {"certify.export"}  # writes what is made already, and only after the checker has accepted it
     for checker in checkers:
         assert not OURS[checker] & (makers - checkers), checker
     assert not any(OURS[maker] & checkers for maker in makers - checkers)
+    assert {m.split(".")[0] for m in imports(FILES["certify.check"])} <= sys.stdlib_module_names, "a lone file"
     used = imports(FILES["certify.verify"])
     assert not {m for m in used if m.split(".")[0] in ("numba", "scipy", "ot")}
 

@@ -11,6 +11,7 @@ from otcore._types import Potential
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
 from otcore.certify.rounding import edge, round_outward
+from otcore.errors import InfeasibleError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate, Certificate
@@ -116,7 +117,11 @@ class Certifier:
 
     @property
     def upper(self) -> float:
-        return np.inf if self._best_upper is None else self._unscale(self._best_upper.value, 1)
+        if self._best_upper is None:
+            return np.inf
+        upper = self._unscale(self._best_upper.value, 1)
+        # Mass that was given up costs nothing, but the lower bound counts it.
+        return max(upper, self.lower) if self._best_upper.perturbed else upper
 
     @property
     def best(self) -> Candidate:
@@ -127,7 +132,12 @@ class Certifier:
 
     def certificate(self) -> Certificate:
         """The proof in the user's units."""
-        assert self._best_upper is not None and self._best_lower is not None, "trivial candidates come first"
+        assert self._best_lower is not None, "trivial candidates come first"
+        if self._best_upper is None:
+            raise InfeasibleError(
+                "M forbids every way for more of the mass than rounding explains, or for almost as much; "
+                "allow more arcs (replace inf), or pass weights whose exact sums agree, such as integers"
+            )
         f, g = self._user_potentials()
         plan = self._best_upper.plan
         if isinstance(plan, SparsePlan):
