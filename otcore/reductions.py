@@ -20,6 +20,7 @@ from otcore.solution import Candidate
 __all__ = ["Centred", "Reduction", "centre", "reduce"]
 
 NEAR_ONE = 4  # a top cost within 2^-4 .. 2^4 is scaled enough: a matrix is not copied for less
+FARTHEST = 1000  # powers of two that units are moved by at most: they must be floats, and so must their inverses
 WIDE = 1e9  # a top cost this far above those that a plan cannot avoid may drown them: look for a cap
 COARSE = 64.0  # the cap is found to within this factor: it only has to be out of the way
 
@@ -61,7 +62,10 @@ class Reduction:
         elif isinstance(plan, GibbsPlan):
             f, g = np.zeros(self.original.shape[0]), np.zeros(self.original.shape[1])
             f[self.i], g[self.j] = plan.f * unit, plan.g * unit
-            plan = GibbsPlan(f, g, plan.epsilon * unit, self.original.a, self.original.b, self.original.cost)
+            epsilon = plan.epsilon * unit
+            # In the user's units a subnormal epsilon has lost its digits, or is zero.
+            normal = epsilon >= np.finfo(float).tiny
+            plan = GibbsPlan(f, g, epsilon, self.original.a, self.original.b, self.original.cost) if normal else None
         return Candidate(plan, potentials, candidate.report)
 
     def _extend(self, f: Potential, g: Potential) -> tuple[Potential, Potential]:
@@ -121,10 +125,10 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
         if capped is not cost:  # a cost of 1e32 that no plan uses must not blow up the tolerance
             cost, rounding_scale = capped, min(rounding_scale, capped.rounding_scale(a, b))
     top = max(abs(v) for v in cost.bounds())
-    cost_exponent = -int(np.frexp(top)[1]) if top > 0 else 0
+    cost_exponent = int(np.clip(-np.frexp(top)[1], -FARTHEST, FARTHEST)) if top > 0 else 0
     if abs(cost_exponent) <= NEAR_ONE:
         cost_exponent = 0
-    mass_exponent = -int(np.frexp(max(a.sum(), b.sum()))[1])
+    mass_exponent = int(np.clip(-np.frexp(max(a.sum(), b.sum()))[1], -FARTHEST, FARTHEST))
     a, b = np.ldexp(a, mass_exponent), np.ldexp(b, mass_exponent)
     b *= a.sum() / b.sum()
     smaller = Problem(

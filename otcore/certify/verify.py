@@ -274,13 +274,13 @@ def _gibbs_plan(certificate: Certificate, real: Given | Power) -> Iterator[Check
         sums = sum(x[rows] @ K for rows, K, _ in blocks())
         y = np.where(b > 0, np.minimum(1.0, b / sums), 0.0)
         lack = np.maximum(b - y * np.where(sums > 0, sums, 0.0), 0.0)
+        share = lack / (lack.sum() or 1.0)  # first, lest mass times mass times cost overflow
         cost, largest = 0.0, 0.0
         for rows, K, M in blocks():
             K *= x[rows, None]
             K *= y
             alpha = np.maximum(a[rows] - K.sum(axis=1), 0.0)
-            fill = alpha @ (M @ lack) / lack.sum() if lack.any() else 0.0
-            cost += float(np.vdot(K, M) + fill)
+            cost += float(np.vdot(K, M) + alpha @ (M @ share))
             largest = max(largest, float(np.abs(M).max()))
     floor = cost - SLACK_VALUE * abs(cost) - SLACK_MASS * float(a.sum()) * largest
     slack = f"in floats, slack {SLACK_VALUE:g} of the value and {SLACK_MASS:g} of mass * max |M|"

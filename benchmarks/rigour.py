@@ -1,0 +1,257 @@
+"""Is the truth in the interval?  Random problems against their optimum in exact rational arithmetic.
+
+    python benchmarks/rigour.py [--problems 1000] [--first 0] [--largest 40]
+
+Every problem goes through every method that takes it, run to its end, stopped by ``max_seconds``, by Ctrl-C
+raised inside its cost, and with a budget of one iteration.  Prints counts, and each violation with its seed;
+exits with 1 if there is one.  Costs and masses have exponents from 1e-300 to 1e300; what a typed error
+refuses (distances that overflow) is counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import numpy as np
+import zoo
+
+import otcore
+from otcore._api import as_problem
+from otcore.costs import CloudCost, DenseCost, LineCost
+from otcore.solvers.dual import Dual
+
+EXACT = ("auto", "line", "linprog", "dual", "emd")
+WIDTH = 1e-12  # of max(|W|, mass * spread): exact methods stop at a relative gap of 1e-9, and reach this almost always
+SUBNORMAL = 1e-290  # products of cost and mass below lose digits to gradual underflow: widths are not judged there
+ORDERS = (1, 1, 1, 1.5, 2, 2, 2.5, 3, 1.1)
+
+
+class Instance(NamedTuple):
+    """``solve(p, q, **options)``."""
+
+    kind: str
+    p: Any
+    q: Any
+    options: dict[str, Any]
+
+
+# -- problems --------------------------------------------------------------------------------------------------
+
+
+def instance(seed: int, largest: int) -> Instance:
+    """A random problem; seeds differ in kind, size, degeneracy and units."""
+    rng = np.random.default_rng(seed)
+    n, m = np.exp(rng.uniform(0, np.log(largest + 1), 2)).astype(int)
+    kind = str(rng.choice(["matrix", "forbidden", "huge", "distance matrix", "cloud", "cloud", "sqeuclidean", "line"]))
+    unit = 10.0 ** (rng.uniform(-300, 300) if rng.random() < 0.5 else 0)
+    if kind in ("cloud", "line", "sqeuclidean"):
+        order = 2 if kind == "sqeuclidean" else float(rng.choice(ORDERS))
+        d = 1 if kind == "line" else int(rng.integers(2, 5))
+        unit **= 1 / max(order, 2)  # squares are formed below order 2, too
+        x, y = _points(rng, n, d, unit), _points(rng, m, d, unit)
+        if rng.random() < 0.3:  # shared support
+            k = min(n, m)
+            y[:k] = x[:k]
+        options = {"cost": "sqeuclidean"} if kind == "sqeuclidean" else {"order": order}
+        if kind == "cloud":
+            options["metric"] = str(rng.choice(["euclidean", "cityblock", "chebyshev"]))
+        a, b = _weights(rng, n, m)
+        return Instance(kind, otcore.Measure(x, a), otcore.Measure(y, b), options)
+    if kind == "distance matrix":
+        order = float(rng.choice(ORDERS))
+        x = _points(rng, n, 2, 1.0)
+        D = np.abs(x[:, None] - x).sum(axis=2) * unit ** (1 / order)
+        return Instance(kind, *_weights(rng, n, n), {"metric": D, "order": order})
+    M = _entries(rng, n, m) * unit
+    a, b = _weights(rng, n, m)
+    if kind == "huge":
+        M[rng.random((n, m)) < 0.4] *= 1e32 if unit < 1e250 else 1.0
+    if kind == "forbidden":
+        M[rng.random((n, m)) < rng.choice([0.2, 0.6])] = np.inf
+    return Instance(kind, a, b, {"cost": M})
+
+
+def _points(rng: Any, n: int, d: int, unit: float) -> Any:
+    style = rng.choice(["normal", "lattice", "offset", "clusters"])
+    x = rng.normal(size=(n, d))
+    if style == "lattice":
+        x = rng.integers(0, 3, (n, d)).astype(float)
+    if style == "offset":
+        x += 1e8
+    if style == "clusters":
+        x = np.round(x) + 1e-9 * x
+    return x * unit
+
+
+def _entries(rng: Any, n: int, m: int) -> Any:
+    style = rng.choice(["uniform", "integers", "negative", "offset", "separable", "decades"])
+    M = rng.random((n, m))
+    return {
+        "uniform": M,
+        "integers": rng.integers(0, 4, (n, m)).astype(float),
+        "negative": -3 - 3 * M,
+        "offset": M + 1e8,
+        "separable": 10 * rng.random((n, 1)) + 10 * rng.random(m) + 1e-6 * M,
+        "decades": 10 ** rng.uniform(-8, 8, (n, m)),
+    }[str(style)]
+
+
+def _weights(rng: Any, n: int, m: int) -> tuple[Any, Any]:
+    """Two sides of equal mass, exactly or up to rounding."""
+    style = rng.choice(["counts", "uniform", "random", "decades", "zeros"])
+    a, b = rng.random(n), rng.random(m)
+    if style == "counts":
+        a, b = rng.integers(1, 9, n), rng.integers(1, 9, m)
+        a, b = a * b.sum(), b * a.sum()
+    if style == "uniform":
+        a, b = np.ones(n), np.ones(m)
+    if style == "decades":
+        a, b = 10 ** rng.uniform(-15, 0, n), 10 ** rng.uniform(-15, 0, m)
+    if style == "zeros":
+        a, b = a * (rng.random(n) < 0.6), b * (rng.random(m) < 0.6)
+        a[rng.integers(n)], b[rng.integers(m)] = 1.0, 1.0
+    unit = 10.0 ** (rng.uniform(-300, 300) if rng.random() < 0.3 else 0)
+    a, b = a / a.max() * unit, b / b.max() * unit
+    return a, b * (a.sum() / b.sum())
+
+
+# -- ways to stop ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def interrupted(calls: int) -> Iterator[None]:
+    """Ctrl-C comes in the given call of any verb of any cost."""
+    left = calls
+
+    def wrap(method: Any) -> Any:
+        def verb(self: Any, *arguments: Any, **keywords: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+            return method(self, *arguments, **keywords)
+
+        return verb
+
+    verbs = ("rows", "at", "ctransform", "softmin", "lift", "at_upper", "to_dense", "grid_lift")
+    kept = [(cls, v, vars(cls)[v]) for cls in (DenseCost, CloudCost, LineCost) for v in verbs if v in vars(cls)]
+    for cls, name, method in kept:
+        setattr(cls, name, wrap(method))
+    try:
+        yield
+    finally:
+        for cls, name, method in kept:
+            setattr(cls, name, method)
+
+
+def runs(problem: Any, seed: int) -> Iterator[tuple[str, Any, dict[str, Any], int]]:
+    """(label, method, options of solve, call that Ctrl-C interrupts)."""
+    rng = np.random.default_rng(seed)
+    for method in otcore.methods():
+        if method.available and method.needs <= problem.cost.traits:
+            yield method.name, method.name, {}, 0
+            yield f"{method.name}, Ctrl-C", method.name, {}, int(rng.integers(1, 60))
+            yield f"{method.name}, max_seconds", method.name, {"max_seconds": float(rng.choice([0, 1e-3]))}, 0
+    top = max(abs(v) for v in problem.cost.bounds()) or 1.0
+    yield "sinkhorn, one iteration", otcore.Sinkhorn(epsilon=top, max_iter=1), {}, 0
+    yield "dual, one round", Dual(max_rounds=1), {}, 0
+
+
+# -- the judgement ------------------------------------------------------------------------------------------------
+
+
+def judge(seed: int, largest: int, counts: Counter[str]) -> list[str]:
+    """Run everything on one problem; what went wrong, as sentences."""
+    p = instance(seed, largest)
+    try:
+        problem = as_problem(p.p, p.q, **p.options)
+        truth = zoo.Zoo(str(seed), lambda: (p.p, p.q, p.options), frozenset()).truth
+    except otcore.OTError as error:
+        counts[f"refused: {type(error).__name__}"] += 1
+        return []
+    except ValueError:  # the oracle finds no way past the forbidden arcs
+        truth = None
+    counts["problems"] += 1
+    faults = []
+    for label, method, options, call in runs(problem, seed):
+        where = f"seed {seed} ({p.kind} {problem.shape}, {p.options.get('order', 1)}), {label}"
+        try:
+            with warnings.catch_warnings(), interrupted(call):
+                warnings.simplefilter("error")
+                solution = otcore.solve(p.p, p.q, method=method, **options, **p.options)
+        except otcore.OTError as error:
+            kind = type(error).__name__
+            counts[f"refused: {kind}"] += 1
+            if truth is not None and kind != "NonFiniteError":  # that one refuses products that overflow
+                faults.append(f"{where}: {kind}: {error}")
+            continue
+        except KeyboardInterrupt:
+            counts["Ctrl-C before the first interval"] += 1
+            continue
+        except Exception as error:
+            faults.append(f"{where}: {type(error).__name__}: {error}")
+            continue
+        counts["intervals"] += 1
+        counts[f"  {solution.status.name}"] += 1
+        faults += [f"{where}: {fault}" for fault in check(solution, truth, label, counts)]
+    return faults
+
+
+def check(solution: Any, truth: tuple[Fraction, Fraction] | None, label: str, counts: Counter[str]) -> list[str]:
+    """Whether the truth is in the interval, and the interval as narrow as promised."""
+    faults = []
+    lower, upper = solution.lower, solution.upper
+    if truth is None or any("perturbed" in note for note in solution.certificate.notes):
+        counts["perturbed weights"] += 1
+        return [] if lower <= upper else [f"no interval: [{lower!r}, {upper!r}]"]
+    if not (np.isfinite([lower, upper]).all() and Fraction(lower) <= truth[1] and truth[0] <= Fraction(upper)):
+        counts["INTERVALS VIOLATED"] += 1
+        faults.append(f"truth {float(truth[0])!r} is not in [{lower!r}, {upper!r}]")
+    if not solution.certificate.verify():
+        counts["CERTIFICATES THAT VERIFY REJECTS"] += 1
+        faults.append(str(solution.certificate.verify()).replace("\n", "; "))
+    if label in EXACT:
+        a, b = solution.problem.a, solution.problem.b
+        scale = max(abs(float(truth[0])), solution.problem.cost.rounding_scale(a, b))
+        if scale > SUBNORMAL and a.sum() > SUBNORMAL:
+            counts["  run to the end by an exact method"] += 1
+            counts[f"  of these wider than {WIDTH:g} of the scale"] += solution.gap > WIDTH * scale
+            if not solution.certified:
+                faults.append(
+                    f"gap {solution.gap:.1e} is {solution.gap / scale:.1e} of the scale, {solution.status.name}"
+                )
+    return faults
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--problems", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--largest", type=int, default=40, help="largest number of points on a side")
+    arguments = parser.parse_args()
+    counts: Counter[str] = Counter()
+    faults = []
+    begin = time.perf_counter()
+    for seed in range(arguments.first, arguments.first + arguments.problems):
+        for fault in judge(seed, arguments.largest, counts):
+            print(fault, flush=True)
+            faults.append(fault)
+    for what, count in counts.items():
+        print(f"{count:>9}  {what}")
+    print(f"{len(faults):>9}  faults in {time.perf_counter() - begin:.0f} s")
+    return min(len(faults), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
