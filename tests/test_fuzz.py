@@ -1,0 +1,213 @@
+"""Anything at all at the gate: a correct answer or a typed error; no crash, no warning, no changed input."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import otcore
+from otcore import Measure, OTError, Problem
+from otcore.cli import main
+
+SECONDS = 10.0
+REAL = [np.bool_, np.int8, np.uint8, np.int32, np.uint64, np.int64, np.float16, np.float32, np.float64, np.longdouble]
+STRANGE = [
+    np.complex128,
+    np.dtype("U3"),
+    np.dtype("S2"),
+    np.dtype("datetime64[D]"),
+    np.dtype("m8[s]"),
+    np.dtype(object),
+]
+LAYOUTS = ["C", "F", "reversed", "strided", "transposed", "read-only", "list", "big-endian", "subclass", "broadcast"]
+
+
+class Tagged(np.ndarray):
+    """A subclass whose operators must not matter."""
+
+    def __array_finalize__(self, other):
+        pass
+
+
+def laid_out(x, layout):
+    """The same numbers, differently in memory."""
+    if layout == "F":
+        return np.asfortranarray(x)
+    if layout == "reversed" and x.ndim:
+        return x[::-1].copy()[::-1]
+    if layout == "strided":
+        wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype) if x.ndim else np.zeros(2, x.dtype)
+        wide[..., ::2] = x
+        return wide[..., ::2] if x.ndim else x
+    if layout == "transposed":
+        return np.ascontiguousarray(x.T).T
+    if layout == "read-only":
+        y = x.copy()
+        y.setflags(write=False)
+        return y
+    if layout == "list":
+        return x.tolist()
+    if layout == "big-endian":
+        return x.astype(x.dtype.newbyteorder(">"))
+    if layout == "subclass":
+        return x.view(Tagged)
+    if layout == "broadcast" and x.size == 1:
+        return np.broadcast_to(x, x.shape)
+    return x
+
+
+@st.composite
+def arrays(draw, shape, nice=False):
+    """An array of some dtype and layout; ``nice``: finite, not negative, of moderate size."""
+    dtype = np.dtype(draw(st.sampled_from(REAL if nice else REAL + REAL + STRANGE)))
+    if dtype.kind == "O":
+        elements = st.sampled_from([None, "x", 1.0, 2, object(), Fraction(1, 3), 1j, [1.0]])
+    elif nice and dtype.kind in "iuf":
+        elements = st.integers(0, 20).map(dtype.type)
+    else:
+        elements = hnp.from_dtype(dtype)
+    x = draw(hnp.arrays(dtype, shape, elements=elements))
+    return laid_out(x, draw(st.sampled_from(LAYOUTS)))
+
+
+SHAPES = st.sampled_from(
+    [(), (0,), (1,), (2,), (3,), (4,), (0, 2), (3, 0), (1, 3), (3, 1), (3, 2), (2, 2), (3, 3), (2, 2, 2)]
+)
+VALUES = SHAPES.flatmap(arrays) | st.sampled_from(
+    [None, 1.0, "text", {}, [], [[]], [[1.0], []], object(), float, Measure([0.0, 1.0]), range(3), b"x"]
+)
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(
+            ["auto", "line", "linprog", "dual", "emd", "sinkhorn", "sinkorn", None, 3, "", "__init__"]
+        ),
+        "order": st.sampled_from([1, 1.5, 2, 0, -1, np.nan, np.inf, "2", None, 60, 1e9]),
+        "metric": st.sampled_from(["euclidean", "cityblock", "chebyshev", "minkowski", "", None, 7]) | VALUES,
+        "cost": st.sampled_from(["sqeuclidean", "euclidean", ""]) | VALUES,
+        "rtol": st.sampled_from([1e-9, 1e-2, 0, -1, np.nan, np.inf, "x", None]),
+        "atol": st.sampled_from([0, 1e-9, -1, np.nan, np.inf, "x", None]),
+        "max_seconds": st.sampled_from([0, 1e-3, 5, -1, np.nan, "x", None]),
+        "start": st.sampled_from([None, 3, "x", otcore.Candidate()]),
+    },
+)
+
+
+def answered(call, *inputs):
+    """The answer of ``call``, or None for a typed error; everything else is a failure of the test."""
+    before = [copy_of(x) for x in inputs]
+    begin = time.monotonic()
+    answer = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            answer = call()
+        except OTError as error:
+            assert len(str(error)) > 20, "says something"
+    assert time.monotonic() - begin < SECONDS
+    for x, old in zip(inputs, before, strict=True):
+        if isinstance(x, np.ndarray):
+            assert x.tobytes() == old, "an input array was changed"
+    return answer
+
+
+def copy_of(x):
+    return x.tobytes() if isinstance(x, np.ndarray) else None
+
+
+@given(VALUES, VALUES, OPTIONS)
+@settings(max_examples=400)
+def test_solve_answers_or_raises_a_typed_error(p, q, options):
+    arrays_ = [p, q, options.get("metric"), options.get("cost")]
+    solution = answered(lambda: otcore.solve(p, q, **options), *arrays_)
+    if solution is not None:
+        assert solution.lower <= solution.upper
+        assert solution.certificate.verify(), str(solution.certificate.verify())
+
+
+@given(VALUES, VALUES, VALUES)
+@settings(max_examples=400)
+def test_w1_answers_or_raises_a_typed_error(a, b, M):
+    value = answered(lambda: otcore.w1(a, b, M), a, b, M)
+    assert value is None or isinstance(value, float)
+
+
+@given(VALUES, VALUES)
+@settings(max_examples=300)
+def test_wasserstein_measures_and_problems_answer_or_raise_a_typed_error(p, q):
+    value = answered(lambda: otcore.wasserstein(p, q), p, q)
+    assert value is None or (isinstance(value, float) and value >= 0)
+    for make in (Measure, Measure.from_samples, Measure.from_histogram, otcore.DenseCost):
+        answered(lambda make=make: make(p), p)
+    answered(lambda: Measure(p, q), p, q)
+    answered(lambda: Measure.from_counts(p, q), p, q)
+    answered(lambda: Measure.from_histogram(p, spacing=q), p, q)
+    answered(lambda: Problem(p, q, otcore.DenseCost([[1.0, 2.0], [3.0, 4.0]])), p, q)
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_good_numbers_of_any_dtype_and_layout_give_the_right_answer(data):
+    n, m = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
+    M = data.draw(arrays((n, m), nice=True))
+    a, b = (data.draw(arrays((k,), nice=True)) for k in (n, m))
+    A, B = (np.array(w, dtype=np.float64) for w in (a, b))
+    if not (A.any() and B.any()) or A.sum() != B.sum():
+        A = B = None
+        a, b = np.full(n, m), np.full(m, n)
+    weights = (a, b) if A is None else (A, B)
+    solution = answered(lambda: otcore.solve(a, b, cost=M), a, b, M)
+    truth = naive.transport(*(np.asarray(w).tolist() for w in weights), np.array(M, dtype=float).tolist())
+    assert solution is not None
+    assert Fraction(solution.lower) <= truth <= Fraction(solution.upper)
+
+
+# -- the readers of the command line ------------------------------------------------------------------------------
+
+NUMBERS = st.sampled_from(["1", "0", "2.5", "-1", "1e3", "nan", "inf", "", "x", '"1"', "1,5", "0x10", "1_000", "١"])
+LINES = st.lists(NUMBERS, max_size=4).flatmap(
+    lambda fields: st.sampled_from([",", ";", "\t", " "]).map(lambda s: s.join(fields))
+)
+TEXTS = st.lists(LINES, max_size=5).flatmap(
+    lambda lines: st.sampled_from(["\n", "\r\n", "\r"]).map(lambda s: s.join(lines))
+)
+BYTES = TEXTS.map(str.encode) | st.binary(max_size=40) | st.binary(max_size=20).map(lambda b: b"\x93NUMPY" + b)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@given(
+    BYTES,
+    BYTES,
+    st.sampled_from(["csv", "npy", "txt"]),
+    st.sampled_from([(), ("--metric", "c"), ("--cost", "c")]),
+    BYTES,
+)
+@settings(max_examples=300)
+def test_the_command_line_reads_any_file(folder, first, second, suffix, ground, third):
+    paths = [folder / f"{name}.{suffix}" for name in "abc"]
+    for path, content in zip(paths, (first, second, third), strict=True):
+        path.write_bytes(content)
+    ground = tuple(str(paths[2]) if x == "c" else x for x in ground)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["w1", str(paths[0]), str(paths[1]), *ground]) in (0, 1, 2)
+
+
+@given(st.binary(max_size=60) | TEXTS.map(str.encode))
+@settings(max_examples=200)
+def test_the_checker_reads_any_file(folder, content):
+    path = folder / "proof.json"
+    path.write_bytes(content)
+    assert main(["verify", str(path)]) == 2
