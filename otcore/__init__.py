@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         OTError,
         ProblemTooLargeError,
         ShapeError,
+        UnknownArgumentError,
         UnknownMethodError,
         UnsupportedProblemError,
     )
@@ -37,7 +38,7 @@ _HOMES = {  # public name -> module, imported on first use (PEP 562)
     "otcore.errors": (
         "InfeasibleError", "InvalidProblemError", "MassMismatchError", "MissingDependencyError",
         "NegativeWeightError", "NonFiniteError", "NotCertifiedError", "OTError", "ProblemTooLargeError",
-        "ShapeError", "UnknownMethodError", "UnsupportedProblemError",
+        "ShapeError", "UnknownArgumentError", "UnknownMethodError", "UnsupportedProblemError",
     ),
     "otcore.measure": ("Measure",),
     "otcore.plans": ("GibbsPlan", "SparsePlan"),
@@ -72,6 +73,7 @@ __all__ = [
     "Solution",
     "SparsePlan",
     "Status",
+    "UnknownArgumentError",
     "UnknownMethodError",
     "UnsupportedProblemError",
     "__version__",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from otcore._gate import as_array, as_weights, eps_of
+from otcore._habits import answers_habits
 from otcore._solve import require_certified, run
 from otcore.costs import CallableCost, CloudCost, Cost, DenseCost, LineCost, MatrixMetricCost
 from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
@@ -31,6 +32,7 @@ EUCLIDEAN: str = _Default("euclidean")
 Metric = str | Callable[[Any, Any], Any] | Any
 
 
+@answers_habits
 def solve(
     p: Any,
     q: Any,
@@ -91,6 +93,7 @@ def solve(
     )  # fmt: skip
 
 
+@answers_habits
 def wasserstein(
     p: Any,
     q: Any,
@@ -129,6 +132,7 @@ def wasserstein(
     return require_certified(solution).distance
 
 
+@answers_habits
 def w1(
     a: Any,
     b: Any,

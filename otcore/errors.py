@@ -21,6 +21,7 @@ __all__ = [
     "OTError",
     "ProblemTooLargeError",
     "ShapeError",
+    "UnknownArgumentError",
     "UnknownMethodError",
     "UnsupportedProblemError",
 ]
@@ -64,6 +65,10 @@ class ProblemTooLargeError(UnsupportedProblemError, MemoryError):
 
 class UnknownMethodError(OTError, ValueError):
     """No method of that name; the message lists the near misses."""
+
+
+class UnknownArgumentError(OTError, TypeError):
+    """No argument of that name; the message gives the one that POT's or SciPy's users were looking for."""
 
 
 class MissingDependencyError(OTError, ImportError):

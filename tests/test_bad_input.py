@@ -175,6 +175,17 @@ BAD = {
         "divide",
     ),
     "spacing of zero": (lambda: Measure.from_histogram([1, 2], spacing=0), ShapeError, "spacing"),
+    "start of another kind": (lambda: otcore.wasserstein(X, Y, start=3), InvalidProblemError, "start is a int"),
+    "start of another size": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.solve(Y, Y)),
+        ShapeError,
+        r"start.*\(2, 2\)",
+    ),
+    "start with potentials of another size": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.Candidate(potentials=([0.0], [0.0]))),
+        ShapeError,
+        r"\(1,\)",
+    ),
     "sparse cost": (lambda: otcore.w1(A, B, sparse()), InvalidProblemError, "toarray"),
 }
 
@@ -207,3 +218,36 @@ def test_typed_errors_are_also_the_built_in_ones():
 def test_infeasible_is_never_a_number(method):
     with pytest.raises(InfeasibleError, match="0"):
         otcore.w1(A, B, [[INF, INF], [1, 1]], method=method)
+
+
+HABITS = {
+    "reg": (lambda: otcore.w1(A, B, M, reg=0.1), r"Sinkhorn\(epsilon"),
+    "p": (lambda: otcore.wasserstein(X, Y, p=2), "order="),
+    "u_values": (lambda: otcore.wasserstein(u_values=[1, 2], v_values=[3]), "first two arguments"),
+    "u_weights": (lambda: otcore.wasserstein([1, 2], [3, 4], u_weights=A, v_weights=B), "Measure"),
+    "numItermax": (lambda: otcore.w1(A, B, M, numItermax=10), "max_seconds"),
+    "stopThr": (lambda: otcore.w1(A, B, M, stopThr=1e-9), "rtol"),
+    "log": (lambda: otcore.w1(A, B, M, log=True), "otcore.solve"),
+    "a twice": (lambda: otcore.w1(A, B, M, a=A), "Measure"),
+    "misspelt": (lambda: otcore.solve(X, Y, max_second=3), "did you mean max_seconds="),
+    "unheard of": (lambda: otcore.solve(X, Y, zzz=3), "expected p, q, method"),
+    "a matrix without a name": (lambda: otcore.wasserstein(A, B, M), "cost="),
+    "weights without a name": (lambda: otcore.wasserstein([1, 2], [3, 4], A, B), "Measure"),
+}
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_arguments_of_other_libraries_are_answered_with_the_right_name(habit):
+    call, says = HABITS[habit]
+    with pytest.raises(otcore.UnknownArgumentError, match=says) as caught:
+        call()
+    assert isinstance(caught.value, TypeError)
+
+
+def test_every_habit_is_a_name_that_is_free_here():
+    import inspect
+
+    from otcore._habits import HABITS as known
+
+    for function in (otcore.solve, otcore.wasserstein):
+        assert not set(inspect.signature(function).parameters) & set(known) - {"p"}

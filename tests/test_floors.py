@@ -28,7 +28,7 @@ FLOORS = [
     ["engines"],
     ["problem", "solution", "measure"],
     ["costs", "plans"],
-    ["_kernels", "_gate", "_memory", "_read", "_table"],
+    ["_kernels", "_gate", "_habits", "_memory", "_read", "_table"],
     ["errors", "_types"],
 ]
 HEIGHT = {name: -k for k, names in enumerate(FLOORS) for name in names}
