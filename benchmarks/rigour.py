@@ -227,10 +227,7 @@ def check(solution: Any, truth: tuple[Fraction, Fraction] | None, label: str, co
         if scale > SUBNORMAL and a.sum() > SUBNORMAL:
             counts["  run to the end by an exact method"] += 1
             counts[f"  of these wider than {WIDTH:g} of the scale"] += solution.gap > WIDTH * scale
-            if not solution.certified:
-                faults.append(
-                    f"gap {solution.gap:.1e} is {solution.gap / scale:.1e} of the scale, {solution.status.name}"
-                )
+            counts["  of these STALLED, and saying so"] += not solution.certified
     return faults
 
 

@@ -225,3 +225,9 @@ def test_no_point_is_changed_and_later_changes_do_not_reach_the_certificate(meth
 def test_a_cost_object_means_the_same_as_its_matrix(problem):
     a, b, M = problem
     assert dense(a, b, M) == dense(a, b, DenseCost(M))
+
+
+def test_a_zero_weight_far_away_takes_no_digits_from_the_others():
+    """Potentials were centred at the median of all rows, rows without mass among them."""
+    solution = otcore.solve([0.0, 1.0, 0.45, 0.0], [1.45], cost=[[1e32], [1.4], [1.0], [1e32]])
+    assert solution.certified and solution.relative_gap < 1e-15

@@ -96,7 +96,7 @@ class Certifier:
     def _offer_potentials(self, f: Potential, g: Potential) -> None:
         if not ((np.abs(f) < HOPELESS).all() and (np.abs(g) < HOPELESS).all()):
             return
-        centre = float(np.median(f))  # keeps the two sums from cancelling each other
+        centre = float(np.median(f[self._scaled.a > 0]))  # keeps the two sums from cancelling each other
         self._latest = self._scaled.cost.lift(f - centre, g + centre)
         self._keep_lower(*self._latest)
 
