@@ -20,7 +20,6 @@ __all__ = ["Certifier"]
 
 COMFORT = 300  # costs between 2^-300 and 2^300 are certified as they are; others times a power of two
 HOPELESS = 2.0**900  # potentials beyond it, or nan, say nothing about such costs, and their sums may overflow
-SMALLEST = 2.0**-900  # total mass: plans carry masses of twice the precision, 2^-104 of it, which must not underflow
 LARGEST = 1020  # cost times mass, as a power of two: sums and differences of such values must not overflow
 
 
@@ -40,11 +39,6 @@ class Certifier:
         self.problem = problem
         largest = max(problem.mass, float(problem.b.sum()))
         top = max(abs(v) for v in problem.cost.bounds())
-        if largest < SMALLEST:
-            raise NonFiniteError(
-                f"a and b sum to {largest:.3g}, so little that what their sums are rounded by underflows; "
-                "divide the weights by their sum (the value scales with it)"
-            )
         if top > 0 and np.log2(top) + np.log2(largest) > LARGEST:
             raise NonFiniteError(
                 f"costs up to {top:.3g} times a mass of {largest:.3g} overflow; divide the weights by their sum "
