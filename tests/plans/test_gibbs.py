@@ -84,7 +84,9 @@ def test_potentials_of_a_converged_plan_need_no_rounding():
         g = plan.ground.softmin(0.3, f, np.log(a / a.sum()), 0)
     done = GibbsPlan(f, g, 0.3, a, b, plan.ground)
     assert done.rounding.left <= 1e-12 * a.sum()
-    np.testing.assert_allclose(done.to_dense(), np.outer(a, b) / b.sum() * np.exp((f[:, None] + g - M) / 0.3), rtol=1e-9)
+    np.testing.assert_allclose(
+        done.to_dense(), np.outer(a, b) / b.sum() * np.exp((f[:, None] + g - M) / 0.3), rtol=1e-9
+    )
 
 
 def test_forbidden_arcs_carry_nothing_before_the_remainder():
