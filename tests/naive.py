@@ -169,7 +169,9 @@ def lacking(plan, a, b):
 def plan_cost(plan, M):
     """``sum P_ij M_ij`` of a plan of unrounded pairs, exactly."""
     entries = zip(plan.i, plan.j, plan.mass, plan.mass_low, strict=True)
-    return sum(((Fraction(float(p)) + Fraction(float(q))) * Fraction(float(M[i, j])) for i, j, p, q in entries), Fraction(0))
+    return sum(
+        ((Fraction(float(p)) + Fraction(float(q))) * Fraction(float(M[i, j])) for i, j, p, q in entries), Fraction(0)
+    )
 
 
 def dual_value(f, g, a, b):

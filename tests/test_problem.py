@@ -30,7 +30,11 @@ def test_weights_are_copied_and_frozen():
 
 @pytest.mark.parametrize(
     ("a", "b", "hint"),
-    [([1, 1, 1], [1.5, 1.5], "transposed"), ([1, 1], [1, 1], r"expected a cost of shape \(2, 2\)"), ([3], [1, 1, 1], "a has 1 ")],
+    [
+        ([1, 1, 1], [1.5, 1.5], "transposed"),
+        ([1, 1], [1, 1], r"expected a cost of shape \(2, 2\)"),
+        ([3], [1, 1, 1], "a has 1 "),
+    ],
 )
 def test_weights_must_fit_the_cost(a, b, hint):
     with pytest.raises(ShapeError, match=hint):
@@ -62,9 +66,7 @@ def test_coarser_types_may_differ_by_more_but_never_by_much(dtype, within, beyon
     Problem(a.astype(float), b * (1 + within), cost, eps=float(np.finfo(dtype).eps))
 
 
-@pytest.mark.parametrize(
-    ("unit", "mass"), [(1e308, 1.0), (-1.7e308, 1e-300), (1e200, 1e200), (1e300, 1e8)]
-)
+@pytest.mark.parametrize(("unit", "mass"), [(1e308, 1.0), (-1.7e308, 1e-300), (1e200, 1e200), (1e300, 1e8)])
 def test_a_value_that_could_leave_the_range_of_floats_is_refused_with_the_remedy(unit, mass):
     """Regression: it ended in an OverflowError, or the tolerance became inf and anything was certified."""
     with pytest.raises(NonFiniteError, match=r"divide the costs or the weights .* inf where an arc is forbidden"):

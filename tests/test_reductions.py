@@ -128,7 +128,10 @@ def test_common_mass_is_cancelled_for_metrics_only_and_only_on_request():
     reduction = reduce(Problem(a, b, MatrixMetricCost(D6)))
     assert reduction.shared.to_dense().tolist() == np.diag([1.0, 1.0, 2.0, 0, 0, 0]).tolist()
     assert (reduction.i.tolist(), reduction.j.tolist()) == ([0], [3])
-    for other in (reduce(Problem(a, b, MatrixMetricCost(D6, 2.0))), reduce(Problem(a, b, MatrixMetricCost(D6)), cancel=False)):
+    for other in (
+        reduce(Problem(a, b, MatrixMetricCost(D6, 2.0))),
+        reduce(Problem(a, b, MatrixMetricCost(D6)), cancel=False),
+    ):
         assert other.shared.nnz == 0
         assert (other.i.tolist(), other.j.tolist()) == ([0, 1, 2], [0, 1, 2, 3])
     x = np.array([0.0, 1.0, 1.0])
@@ -163,7 +166,7 @@ def test_dust_between_blocks_without_a_finite_arc_is_not_nan():
     assert reduction.problem is None or np.isfinite(reduction.problem.cost.to_dense()).all()
 
 
-# -- the cap --------------------------------------------------------------------------------------------------------
+# -- the cap ---------------------------------------------------------------------------------------------------
 
 
 def test_huge_costs_are_lowered_out_of_the_way_and_so_is_the_tolerance():
@@ -175,7 +178,10 @@ def test_huge_costs_are_lowered_out_of_the_way_and_so_is_the_tolerance():
     np.testing.assert_array_equal(C[cheap], M[cheap])
     assert 3 * 3.0 < C[~cheap].min() <= C[~cheap].max() < 1e5
     assert reduction.rounding_scale < 1e6
-    assert reduce(Problem(np.ones(3), np.ones(3), DenseCost(M)), cap=False).problem.cost.to_dense().max() == 1e32 / 2.0**107
+    assert (
+        reduce(Problem(np.ones(3), np.ones(3), DenseCost(M)), cap=False).problem.cost.to_dense().max()
+        == 1e32 / 2.0**107
+    )
 
 
 def test_a_huge_cost_that_the_optimum_must_pay_is_kept():
@@ -210,7 +216,7 @@ def test_no_optimal_plan_of_the_capped_problem_uses_a_capped_arc(seed):
     assert (M[state.basis.i[used], state.basis.j[used]] < 1e9).all()
 
 
-# -- Gibbs plans, starts, centring ------------------------------------------------------------------------------------
+# -- Gibbs plans, starts, centring -----------------------------------------------------------------------------
 
 
 def test_an_entropic_plan_is_lifted_onto_the_users_own_weights_and_cost():

@@ -271,10 +271,12 @@ def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
         if not all((v < np.inf).all() for v in plan.exponents):  # false for nan, too; -inf is a weight of zero
             return None
         base = plan.rounding.cost
-    if not np.isfinite(base):
+    # Sums of n or m nonnegative floats, two exps of at most 4 ulps, a handful of products: see the docs.  The rounding
+    # of the exponents defines another plan in other units: where epsilon is tiny, a noticeably different one.
+    exponent = (np.abs(plan.f).max() + np.abs(plan.g).max() + max(abs(lo), abs(hi))) / plan.epsilon
+    nu = (4 * max(problem.shape) + 2 * cost.enclosure.ulps + 4 * exponent + 256) * 2.0**-53
+    if not (np.isfinite(base) and nu < 1):
         return None
-    # Sums of n or m nonnegative floats, two exps of at most 4 ulps, a handful of products: see the docs.
-    nu = (4 * max(problem.shape) + 2 * cost.enclosure.ulps + 256) * 2.0**-53
     mass = float(problem.a.sum())
     value = base + nu * (abs(base) + 8 * mass * (hi - lo) + mass * max(abs(lo), abs(hi)))
     return UpperBound(float(np.nextafter(value, np.inf)), plan)

@@ -179,7 +179,7 @@ def test_weights_that_underflow_when_they_are_scaled_are_not_forgotten():
     assert c.verify(exact=True), str(c.verify(exact=True))
 
 
-# -- rounding ----------------------------------------------------------------------------------------------------
+# -- rounding --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("direction", [-1, 1])

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import otcore
-from otcore.costs import Cost, DenseCost, Enclosure, LipschitzPotential
-from otcore.costs import _cost
+from otcore.costs import Cost, DenseCost, Enclosure, LipschitzPotential, _cost
 from otcore.costs._cost import round_down, two_difference
 from otcore.plans import SparsePlan
 
@@ -76,7 +75,9 @@ def test_ctransforms_are_exact_minima_rounded_down():
             if not pairs:
                 assert value == INF
             else:
-                assert Fraction(float(value)) <= min(pairs) < Fraction(float(np.nextafter(np.nextafter(value, INF), INF)))
+                assert (
+                    Fraction(float(value)) <= min(pairs) < Fraction(float(np.nextafter(np.nextafter(value, INF), INF)))
+                )
     f, g = cost.lift(rng.normal(size=9))
     assert naive.worst_violation(f, g, M) <= 0
     assert f[3] == 0.0
@@ -152,7 +153,7 @@ def test_a_cost_that_knows_no_points_has_no_union_no_shared_points_and_says_so()
         cost.from_points(np.zeros(2))
 
 
-# -- enclosures ----------------------------------------------------------------------------------------------------
+# -- enclosures ------------------------------------------------------------------------------------------------
 
 
 def test_shrink_and_grow_are_floats_that_enclose_the_factors():
@@ -187,10 +188,13 @@ def test_two_difference_and_round_down():
     for p, q, high, low, below in zip(x, y, s, e, down, strict=True):
         exact = Fraction(float(p)) - Fraction(float(q))
         assert Fraction(float(high)) + Fraction(float(low)) == exact
-        assert Fraction(float(below)) <= exact < Fraction(float(np.nextafter(below, INF))) or Fraction(float(below)) == exact
+        assert (
+            Fraction(float(below)) <= exact < Fraction(float(np.nextafter(below, INF)))
+            or Fraction(float(below)) == exact
+        )
 
 
-# -- one Lipschitz function -------------------------------------------------------------------------------------------
+# -- one Lipschitz function ------------------------------------------------------------------------------------
 
 
 def test_the_potential_is_above_f_at_rows_below_minus_g_at_columns_and_lipschitz():

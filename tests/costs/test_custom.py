@@ -57,7 +57,7 @@ def test_the_potential_of_a_callable_metric_asks_it_for_new_points():
     assert CallableCost(x, y, cityblock).union() is None
 
 
-# -- which points are the same --------------------------------------------------------------------------------------
+# -- which points are the same ---------------------------------------------------------------------------------
 
 
 def naive_matches(x, y):

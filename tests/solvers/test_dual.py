@@ -1,0 +1,160 @@
+"""The dual LP: one potential for metrics, two otherwise; constraints generated, neighbours on a line."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+
+from otcore import Measure, Status, solve
+from otcore.costs import CloudCost, DenseCost, LineCost, MatrixMetricCost
+from otcore.problem import Problem
+from otcore.reductions import reduce
+from otcore.solvers import dual
+from otcore.solvers._protocol import Budget
+from otcore.solvers.dual import Dual
+
+
+def last(problem, **options):
+    *_, candidate = Dual(**options).candidates(reduce(problem).problem, None, Budget())
+    return candidate
+
+
+def test_the_two_potential_lp_is_solved_with_few_of_its_constraints():
+    rng = np.random.default_rng(0)
+    a, b = rng.random(40), rng.random(50)
+    problem = Problem(a / a.sum(), b / b.sum(), DenseCost(rng.random((40, 50))))
+    candidate = last(problem)
+    assert candidate.report.constraints < candidate.report.all_constraints == 2000
+    s = solve(problem.a, problem.b, cost=problem.cost, method="dual")
+    assert s.certified
+    assert s.value == pytest.approx(solve(problem.a, problem.b, cost=problem.cost, method="emd").value, rel=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
+def test_for_a_metric_the_candidate_is_one_lipschitz_function(metric):
+    rng = np.random.default_rng(1)
+    x, y = rng.random((30, 2)), rng.random((25, 2))
+    y[:5] = x[:5]
+    problem = Problem(np.full(30, 1 / 30), np.full(25, 1 / 25), CloudCost(x, y, metric))
+    reduction = reduce(problem)
+    *_, candidate = Dual().candidates(reduction.problem, None, Budget())
+    f, g = candidate.potentials
+    i, j = np.nonzero(reduction.problem.cost.to_dense() == 0)
+    np.testing.assert_allclose(f[i], -g[j], atol=1e-9)
+    slack = reduction.problem.cost.to_dense() - f[:, None] - g
+    assert slack.min() >= -1e-8
+    assert solve(x, y, metric=metric, method="dual").certified
+
+
+def test_on_a_line_the_constraints_are_those_of_neighbours():
+    rng = np.random.default_rng(2)
+    x, y = rng.random(30), rng.random(40)
+    candidate = last(Problem(np.full(30, 1 / 30), np.full(40, 1 / 40), LineCost(x, y)))
+    assert (candidate.report.constraints, candidate.report.rounds) == (2 * 69, 1)
+    s = solve(x, y, method="dual")
+    assert s.certified
+    W = naive.line_transport(x, np.full(30, 1 / 30), y, np.full(40, 1 / 40), lambda u, v: abs(u - v))
+    assert Fraction(s.lower) <= W <= Fraction(s.upper)
+
+
+@pytest.mark.parametrize("order", [2, 1.5])
+def test_other_orders_on_a_line_use_two_potentials(order):
+    rng = np.random.default_rng(3)
+    x, y = rng.random(12), rng.random(9)
+    s = solve(x, y, order=order, method="dual")
+    assert s.certified
+    assert s.value == pytest.approx(solve(x, y, order=order, method="line").value, rel=1e-9)
+
+
+def test_a_distance_matrix_on_one_support():
+    rng = np.random.default_rng(4)
+    D = np.abs(rng.integers(0, 50, 15)[:, None] - rng.integers(0, 50, 15))
+    z = rng.integers(0, 50, 15)
+    D = np.abs(z[:, None] - z) * 1.0
+    a, b = rng.integers(0, 9, 15) + 1, rng.integers(0, 9, 15) + 1
+    a, b = a * b.sum(), b * a.sum()
+    s = solve(a, b, metric=D, method="dual")
+    assert s.certified
+    assert Fraction(s.lower) <= naive.transport(a.tolist(), b.tolist(), D.tolist()) <= Fraction(s.upper)
+    u = s.potential(np.arange(15))
+    assert a @ u - b @ u == pytest.approx(s.value, rel=1e-9)
+
+
+def test_one_round_may_not_be_enough_and_the_interval_says_so():
+    rng = np.random.default_rng(5)
+    x, y = rng.random((200, 2)), rng.random((200, 2))
+    s = solve(x, y, method=Dual(max_rounds=1), rtol=1e-13, atol=0.0)
+    assert s.report.rounds == 1
+    assert s.lower <= solve(x, y, method="emd").upper
+
+
+def test_no_time_left_is_a_report_without_halves():
+    rng = np.random.default_rng(6)
+    n = 200
+    problem = reduce(Problem(np.full(n, 1 / n), np.full(n, 1 / n), DenseCost(rng.random((n, n))))).problem
+    (candidate,) = Dual("highs-ds").candidates(problem, None, Budget.seconds(0.0))
+    assert (candidate.plan, candidate.potentials) == (None, None)
+    assert "ime limit" in candidate.report.message
+    s = solve(rng.random((60, 3)), rng.random((60, 3)), method="dual", max_seconds=0.0)
+    assert s.status is Status.TIME_LIMIT
+
+
+def test_forbidden_arcs_and_zero_weights():
+    M = np.array([[1.0, np.inf, 4.0], [np.inf, 2.0, 3.0], [5.0, 1.0, np.inf]])
+    a, b = np.array([2.0, 0.0, 3.0]), np.array([1.0, 2.0, 2.0])
+    s = solve(a, b, cost=M, method="dual")
+    assert s.certified
+    assert Fraction(s.lower) <= naive.transport(a.tolist(), b.tolist(), M.tolist()) <= Fraction(s.upper)
+
+
+def test_all_costs_equal_is_no_special_case():
+    """Regression: the mean cost above the least is zero, and so was the epsilon that chooses the first constraints."""
+    for value in (0.0, 1.0, -3.0, 1e-200):
+        s = solve(np.ones(4), np.ones(4), cost=np.full((4, 4), value), method="dual")
+        assert s.certified
+        assert s.value == pytest.approx(4 * value, rel=1e-15)
+    assert solve([1.0], [1.0], metric=[[0.0]], order=1.3, method="dual").value == 0.0
+
+
+# -- which constraints -----------------------------------------------------------------------------------------
+
+
+def test_the_smallest_of_each_row_and_of_each_column_over_blocks(monkeypatch):
+    rng = np.random.default_rng(7)
+    M = rng.random((11, 7))
+    rows = dual._row_smallest(M, 0, 3)
+    expected = {(i, j) for i in range(11) for j in np.argsort(M[i])[:3]}
+    assert {divmod(k, 7) for k in rows.tolist()} == expected
+    assert {divmod(k, 7) for k in dual._row_smallest(M, 0, 3, below=0.05).tolist()} == {
+        (i, j) for i, j in expected if M[i, j] < 0.05
+    }
+    columns = dual._Smallest(4, 7)
+    for i0 in range(0, 11, 2):
+        columns.add(M[i0 : i0 + 2], i0)
+    assert {divmod(k, 7) for k in columns.arcs().tolist()} == {
+        (i, j) for j in range(7) for i in np.argsort(M[:, j])[:4]
+    }
+
+
+def test_the_first_constraints_bound_the_lp_and_avoid_forbidden_arcs():
+    rng = np.random.default_rng(8)
+    D = rng.random((9, 9)) + 1
+    problem = Problem(np.full(9, 1 / 9), np.full(9, 1 / 9), MatrixMetricCost(D + D.T))
+    arcs = dual._first_arcs(problem)
+    i, j = np.divmod(arcs, 9)
+    assert set(i.tolist()) == set(j.tolist()) == set(range(9))
+    assert arcs.size == np.unique(arcs).size
+
+
+def test_measures_on_one_support_with_common_mass():
+    rng = np.random.default_rng(9)
+    points, a = rng.random((20, 2)), rng.random(20)
+    b = a.copy()
+    b[3], b[4] = b[3] + 0.1, b[4] - 0.1 * (b[4] > 0.1)
+    b *= a.sum() / b.sum()
+    s = solve(Measure(points, a), Measure(points, b), method="dual")
+    assert s.certified
+    assert s.certificate.verify(exact=True)

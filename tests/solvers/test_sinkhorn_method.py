@@ -1,0 +1,198 @@
+"""Sinkhorn: the ladder ends in a certified interval, a fixed epsilon in its own report beside it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+
+from otcore import Status, UnsupportedProblemError, solve
+from otcore.costs import CloudCost, DenseCost, MatrixMetricCost
+from otcore.plans import GibbsPlan
+from otcore.problem import Problem
+from otcore.reductions import reduce
+from otcore.solvers._protocol import Budget
+from otcore.solvers.sinkhorn import LEVELS, Sinkhorn, regularised_cost
+
+INF = np.inf
+RNG = np.random.default_rng(0)
+A, B, M = RNG.random(6), RNG.random(5), RNG.random((6, 5))
+B = B * (A.sum() / B.sum())
+W = naive.transport(A.tolist(), B.tolist(), M.tolist())
+
+
+def regularised(a, b, M, epsilon, steps=50_000):
+    """min <P, M> + epsilon KL(P | a b^T / B) by the textbook iteration."""
+    reference = np.outer(a, b) / b.sum()
+    K = reference * np.exp(-np.where(np.isinf(M), INF, M) / epsilon)
+    P = K
+    for _ in range(steps):
+        P = P * (a / P.sum(axis=1))[:, None]
+        P = P * (b / P.sum(axis=0))
+    used = P > 0
+    return (P[used] * M[used]).sum() + epsilon * (P[used] * np.log(P[used] / reference[used])).sum()
+
+
+# -- the ladder ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rtol", [1e-1, 1e-2, 1e-3])
+def test_the_ladder_descends_until_the_gap_is_closed(rtol):
+    s = solve(A, B, cost=M, method="sinkhorn", rtol=rtol)
+    assert s.certified
+    assert Fraction(s.lower) <= W <= Fraction(s.upper)
+    coarse = solve(A, B, cost=M, method="sinkhorn", rtol=0.5)
+    assert s.report.epsilon < coarse.report.epsilon or s.trace == coarse.trace
+
+
+def test_below_the_ladder_the_exact_engine_ends_it():
+    s = solve(A, B, cost=M, method="sinkhorn", rtol=1e-12)
+    assert s.certified
+    assert s.gap <= 1e-12 * s.upper + s.atol
+
+
+def test_candidates_are_gibbs_plans_and_potentials_and_at_last_potentials_alone():
+    problem = reduce(Problem(A, B, DenseCost(M)), cancel=False).problem
+    candidates = list(Sinkhorn().candidates(problem, None, Budget()))
+    epsilons = [c.plan.epsilon for c in candidates[:-1]]
+    assert all(isinstance(c.plan, GibbsPlan) for c in candidates[:-1])
+    assert epsilons == sorted(epsilons, reverse=True)
+    assert len(set(epsilons)) <= LEVELS
+    assert min(epsilons) == pytest.approx(max(epsilons) * 0.25 ** (len(set(epsilons)) - 1))
+    assert candidates[-1].plan is None
+    quick = list(Sinkhorn(ladder=0.01).candidates(problem, None, Budget.seconds(0.0)))
+    assert all(np.isfinite(c.potentials[0]).all() for c in quick)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -5.0, 1e-200])
+def test_all_costs_equal(value):
+    s = solve(A, B, cost=np.full((6, 5), value), method="sinkhorn")
+    assert s.certified
+    assert s.value == pytest.approx(value * A.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("huge", [INF, 1e32, 1e300])
+def test_forbidden_and_huge_costs(huge):
+    C = np.where(np.arange(30).reshape(6, 5) % 4 == 3, huge, M)
+    truth = naive.transport(A.tolist(), B.tolist(), C.tolist())
+    s = solve(A, B, cost=C, method="sinkhorn")
+    assert s.certified
+    assert Fraction(s.lower) <= truth <= Fraction(s.upper)
+
+
+def test_a_start_is_used():
+    first = solve(A, B, cost=M, method="sinkhorn", rtol=1e-3)
+    again = solve(A, B, cost=M, method="sinkhorn", rtol=1e-3, start=first)
+    assert again.certified
+    assert again.gap <= first.gap
+
+
+# -- a fixed epsilon -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [0.03, 0.3, 3.0, 1e4])
+@pytest.mark.parametrize("unit", [1e-90, 1.0, 1e90])
+@pytest.mark.parametrize("mass", [1e-90, 1.0, 1e90])
+def test_the_report_is_the_regularised_problem_in_the_users_units(epsilon, unit, mass):
+    s = solve(A * mass, B * mass, cost=M * unit, method=Sinkhorn(epsilon=epsilon * unit))
+    truth = regularised(A, B, M, epsilon, 5000) * unit * mass
+    scale = unit * mass * A.sum()
+    assert s.report.epsilon == pytest.approx(epsilon * unit, rel=1e-15)
+    assert s.report.value == pytest.approx(truth, rel=1e-7, abs=1e-7 * scale)
+    assert s.report.dual == pytest.approx(truth, rel=1e-7, abs=1e-7 * scale)
+    assert -1e-9 * scale <= s.report.gap <= 1e-6 * scale
+    assert s.report.marginal_error <= 1e-9
+    assert Fraction(s.lower) <= W * Fraction(unit) * Fraction(mass) * (1 + Fraction(1, 10**14))
+    assert s.certificate.verify()
+
+
+def test_the_value_is_that_of_the_plan_in_hand():
+    plan = GibbsPlan(np.zeros(6), np.zeros(5), 0.5, A, B, DenseCost(M))
+    P, reference = plan.to_dense(), np.outer(A, B) / B.sum()
+    expected = (P * M).sum() + 0.5 * (P * np.log(P / reference)).sum()
+    assert regularised_cost(plan) == pytest.approx(expected, rel=1e-12)
+
+
+def test_common_mass_is_not_cancelled_from_a_regularised_problem():
+    D = np.abs(np.arange(4.0)[:, None] - np.arange(4.0))
+    a, b = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.2, 0.3, 0.4])
+    s = solve(a, b, metric=D, method=Sinkhorn(epsilon=0.5))
+    assert s.report.value == pytest.approx(regularised(a, b, D, 0.5), rel=1e-7)
+    equal = solve(a, a, metric=D, method=Sinkhorn(epsilon=0.5), rtol=0, atol=0)
+    assert (equal.lower, equal.upper) == (0.0, 0.0)
+
+
+def test_costs_are_not_capped_in_a_regularised_problem():
+    """Regression: a large epsilon used forbidden arcs at the lowered cost, and the report was of another problem."""
+    C = np.array([[0.0, INF, 1.0], [1.0, 0.0, INF], [INF, 2.0, 0.5]])
+    a = np.array([0.2, 0.3, 0.5])
+    s = solve(a, a, cost=C, method=Sinkhorn(epsilon=10.0), rtol=0.0, atol=0.0)
+    assert s.report.value is None, "the plan cannot be rounded onto its marginals across a forbidden arc"
+    assert s.report.gap is None
+    assert s.report.dual == pytest.approx(regularised(a, a, C, 10.0, 20_000), rel=1e-4)
+    truth = naive.transport(a.tolist(), a.tolist(), C.tolist())
+    assert Fraction(s.lower) <= truth <= Fraction(s.upper)
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-290, 1e12, 1e300])
+def test_extreme_epsilons_end_with_an_interval_that_holds(epsilon):
+    s = solve(A, B, cost=M, method=Sinkhorn(epsilon=epsilon, max_iter=200))
+    assert Fraction(s.lower) <= W <= Fraction(s.upper)
+    assert s.certificate.verify()
+    assert s.report.iterations <= 200
+
+
+def test_an_epsilon_that_floats_cannot_divide_by_is_refused():
+    """Regression: M / epsilon overflowed to nan, and the loop went on for a hundred thousand iterations."""
+    with pytest.raises(UnsupportedProblemError, match=r"epsilon is 5e-324, too small beside costs of"):
+        solve(A, B, cost=M, method=Sinkhorn(epsilon=5e-324))
+    with pytest.raises(UnsupportedProblemError, match="too small"):
+        solve(A, B, cost=M * 1e200, method=Sinkhorn(epsilon=1e-120))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"epsilon": 0.0}, {"epsilon": -1.0}, {"epsilon": INF}, {"epsilon": np.nan}, {"ladder": 0.0}, {"ladder": 1.0}],
+)
+def test_options_that_mean_nothing_are_refused(options):
+    with pytest.raises(UnsupportedProblemError, match=next(iter(options))):
+        Sinkhorn(**options)
+
+
+def test_the_iteration_limit_and_the_tolerance_of_a_fixed_epsilon():
+    few = solve(A, B, cost=M, method=Sinkhorn(epsilon=0.01, max_iter=3), rtol=0, atol=0)
+    assert few.report.iterations == 3
+    assert few.status is Status.STALLED
+    loose = solve(A, B, cost=M, method=Sinkhorn(epsilon=0.05, tol=1e-2), rtol=0, atol=0)
+    tight = solve(A, B, cost=M, method=Sinkhorn(epsilon=0.05, tol=1e-12), rtol=0, atol=0)
+    assert loose.report.iterations < tight.report.iterations
+    assert tight.report.marginal_error <= 1e-12 < loose.report.marginal_error <= 1e-2
+
+
+def test_time_ends_a_fixed_epsilon_that_would_take_forever():
+    rng = np.random.default_rng(1)
+    x, y = rng.random((100, 2)), rng.random((100, 2))
+    s = solve(x, y, method=Sinkhorn(epsilon=1e-6, max_iter=10**9), max_seconds=0.2, rtol=0, atol=0)
+    assert s.status is Status.TIME_LIMIT
+    assert s.report.iterations < 10**6
+    assert s.certificate.verify()
+
+
+# -- dense and lazy alike --------------------------------------------------------------------------------------
+
+
+def test_a_cloud_and_its_matrix_give_the_same_answer():
+    rng = np.random.default_rng(2)
+    x, y = rng.random((12, 3)), rng.random((9, 3))
+    lazy = CloudCost(x, y)
+    answers = [
+        solve(np.ones(12), np.full(9, 12 / 9), cost=c, method=Sinkhorn(epsilon=0.2)) for c in (lazy, lazy.to_dense())
+    ]
+    assert answers[0].report.value == pytest.approx(answers[1].report.value, rel=1e-9)
+    assert answers[0].value == pytest.approx(answers[1].value, rel=1e-9)
+
+
+def test_one_point_of_a_metric_matrix():
+    assert solve([2.0], [2.0], cost=MatrixMetricCost([[0.0]], 1.3), method="sinkhorn").value == 0.0
