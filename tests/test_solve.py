@@ -409,7 +409,7 @@ def test_more_than_rounding_is_infeasible():
 def test_progress_writes_to_stderr_only_when_asked(capsys):
     solve(A, B, cost=M, progress=True)
     captured = capsys.readouterr()
-    assert "linprog" in captured.err
+    assert "network-simplex" in captured.err
     assert "<= W <=" in captured.err
     solve(A, B, cost=M)
     assert capsys.readouterr() == ("", "")
