@@ -201,6 +201,21 @@ def test_costs_within_a_billion_of_each_other_are_never_capped():
         assert reduction.rounding_scale == problem.cost.rounding_scale(problem.a, problem.b)
 
 
+def test_the_cap_outweighs_everything_that_a_long_cycle_could_save():
+    """Moving along the whole cycle saves 1 on each of 199 rows and pays one capped arc."""
+    from otcore.engines import exact
+
+    n = 200
+    M = np.full((n, n), 1e30)
+    np.fill_diagonal(M, 1.0)
+    M[np.arange(n - 1), np.arange(1, n)] = 0.0
+    small = reduce(Problem(np.ones(n), np.ones(n), DenseCost(M))).problem
+    assert small.cost.to_dense().max() * small.cost_unit < 1e9
+    *_, state = exact.solve(small.cost, small.a, small.b)
+    used = state.flow > 1e-12
+    assert M[state.basis.i[used], state.basis.j[used]].max() == 1.0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_no_optimal_plan_of_the_capped_problem_uses_a_capped_arc(seed):
     from otcore.engines import exact

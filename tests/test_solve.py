@@ -452,13 +452,13 @@ def test_weights_of_1e_minus_30_beside_one(method):
 
 def test_nearly_equal_measures_on_a_lattice_are_certified_relative_to_their_distance():
     """Regression: the potential of one function started from zero, and its sweeps gave up on chains of tight pairs."""
-    grid = np.stack(np.meshgrid(np.arange(8) * 0.1, np.arange(8) * 0.1), -1).reshape(-1, 2)
-    a = np.random.default_rng(0).integers(1, 99, 64) / 64
+    grid = np.stack(np.meshgrid(np.arange(12) * 0.1, np.arange(12) * 0.1), -1).reshape(-1, 2)
+    a = np.random.default_rng(0).integers(1, 99, 144) / 64
     b = a.copy()
-    b[3], b[60] = b[3] - 2.0**-49, b[60] + 2.0**-49
+    b[3], b[77] = b[3] - 2.0**-49, b[77] + 2.0**-49
     s = solve(otcore.Measure(grid, a), otcore.Measure(grid, b), metric="cityblock", atol=0.0)
     assert s.certified
-    assert s.value == pytest.approx(2.0**-49 * CloudCost(grid, grid, "cityblock").to_dense()[3, 60], rel=1e-9)
+    assert s.value == pytest.approx(2.0**-49 * CloudCost(grid, grid, "cityblock").to_dense()[3, 77], rel=1e-9)
 
 
 def test_integer_weights_an_ulp_apart_beside_huge_costs_are_certified():

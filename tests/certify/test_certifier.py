@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import naive
@@ -98,6 +99,8 @@ def test_potentials_that_say_nothing_are_ignored_without_a_warning(bad):
         f[k] = bad
         certifier.offer(Candidate(potentials=(f, rng.normal(size=m))))
         certifier.offer(Candidate(potentials=(-f, np.full(m, bad))))
+    if n > 2:
+        certifier.offer(Candidate(potentials=(np.append(np.full(n - 1, -bad), bad), np.zeros(m))))
     assert certifier.lower >= before[0]
     assert certifier.upper == before[1]
     assert certifier.certificate().verify(exact=True)
@@ -130,6 +133,38 @@ def test_one_potential_is_sharp_relative_to_the_value_not_to_the_diameter():
     assert loose < 0.9 * certifier.upper
     assert certifier.lower > (1 - 1e-12) * certifier.upper
     assert certifier.certificate().verify(exact=True)
+
+
+@pytest.mark.parametrize("mass", [1.0, 6.0, 1e-100, 1e100])
+def test_a_plan_with_cycles_is_priced_at_its_own_cost_in_any_unit_of_mass(mass):
+    """Regression: entries outside the tree were kept in the user's unit of mass, not in the certifier's."""
+    rng = np.random.default_rng(0)
+    a, b, M = rng.random(5) * mass, rng.random(4), rng.random((5, 4))
+    b *= a.sum() / b.sum()
+    P = np.outer(a, b) / b.sum()
+    certifier = Certifier(Problem(a, b, DenseCost(M)))
+    certifier.offer(Candidate(SparsePlan.from_dense(P)))
+    assert certifier.upper == pytest.approx((P * M).sum(), rel=1e-14)
+
+
+def test_the_errors_of_sums_and_of_the_ratio_are_paid_for(monkeypatch):
+    from otcore._kernels import sums
+
+    a, b = np.array([0.5, 0.5]), np.array([0.25, 0.75])
+    problem = Problem(a, b, DenseCost(np.ones((2, 2))))
+    exact = certified(problem)
+    assert (exact.lower, exact.upper) == (1.0, 1.0)
+    genuine = sums.dot2
+    monkeypatch.setattr(sums, "dot2", lambda x, y: (*genuine(x, y)[:2], 2.0**-10))
+    rough = certified(problem)
+    unit = 4.0  # the certifier's mass is a quarter of the user's
+    assert rough.lower == 1.0 - 2 * unit * 2.0**-10
+    assert rough.upper == 1.0 + 2 * unit * 2.0**-10
+    monkeypatch.undo()
+    loose = Certifier(problem)
+    loose._masses = replace(loose._masses, ratio_error=2.0**-10)
+    loose.offer_zero()
+    assert loose.lower == 1.0 - 2.0**-10
 
 
 def test_equal_bounds_prefer_the_later_candidate():
@@ -173,6 +208,10 @@ def test_weights_that_underflow_when_they_are_scaled_are_not_forgotten():
     c = certified(Problem(a, b, DenseCost(M))).certificate()
     assert Fraction(c.lower) <= naive.transport(a.tolist(), b.tolist(), M.tolist()) <= Fraction(c.upper)
     assert c.verify(exact=True), str(c.verify(exact=True))
+    # f = (1, 0, -5), g = 0: the mass that underflows is all that keeps the dual value below 1e300.
+    a, M = np.array([1e300, 1e-30, 1e-30]), np.array([[1.0], [0.0], [-5.0]])
+    c = certified(Problem(a, [1e300], DenseCost(M)), Candidate(potentials=(M[:, 0], np.zeros(1)))).certificate()
+    assert Fraction(c.lower) <= naive.transport(a.tolist(), [1e300], M.tolist()) <= Fraction(c.upper)
     x = np.linspace(-40, 40, 33)
     w = np.exp(-(x**2) / 2)  # 1 beside 1e-320
     c = certified(Problem(w, np.roll(w, 1), DenseCost(np.abs(x[:, None] - x)))).certificate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import naive
@@ -173,6 +174,23 @@ def test_parallel_entries_do_not_pay_twice_for_one_cycle():
     check(p, plan, M)
 
 
+def test_an_arc_parallel_to_the_negative_one_is_no_partner():
+    """It would be taken for the row and for the column, and pay twice."""
+    unit = 1 << 40  # the first limb counts 2^-52
+    flows = repair._Flows(
+        np.array([0, 0, 0, 1, 1]),
+        np.array([0, 0, 1, 0, 1]),
+        np.array([-2, 3, 2, 2, 1]) * unit,
+        np.zeros(5, dtype=np.int64),
+    )
+    mended = repair._cancel_on_cycles(flows, DenseCost([[9.0, 1.0], [1.0, 1.0]]))
+    assert not mended.negative
+    for index, size in ((mended.i, 2), (mended.j, 2)):
+        assert np.bincount(index, mended.hi, size).tolist() == [3 * unit, 3 * unit]
+    only = repair._Flows(np.array([0, 0]), np.array([0, 0]), np.array([-2, 3]) * unit, np.zeros(2, dtype=np.int64))
+    assert repair._cancel_on_cycles(only, DenseCost([[9.0]])) is None
+
+
 def test_a_bad_tree_is_given_to_the_exact_engine(monkeypatch):
     """A tree whose flows are not small negatives: 4-cycles find no partner."""
     calls = []
@@ -239,6 +257,25 @@ def test_mass_below_fixed_point_beside_huge_costs_is_priced_along_the_plan():
     assert FixedMasses.of(p.a, p.b).left > 0
     answer = check(p, SparsePlan(np.arange(5), np.arange(5), a, (5, 5)), M)
     assert answer.value <= 0.25 * (1 + 1e-15)
+
+
+def test_the_rest_runs_along_a_plan_only_if_every_entry_carries_more_and_the_parts_balance():
+    M = np.array([[1.0, INF], [INF, -2.0]])
+    p = problem([0.5, 0.5], [0.5, 0.5], M)
+    masses = FixedMasses.of(p.a, p.b)
+    plan = SparsePlan([0, 1], [0, 1], [0.125, 0.125], (2, 2))
+
+    def price(left, problem=p, lost=0.0):
+        upper = problem.cost.at(plan.i, plan.j)
+        return repair._price_of_rest(left, problem, replace(masses, lost=lost), plan, upper, Fraction(0))
+
+    assert 3 * Fraction(2) ** -80 <= price(2.0**-80) <= 3 * Fraction(2) ** -80 * (1 + Fraction(2) ** -50)
+    assert price(0.0625) is not None
+    assert price(0.07) is None, "an entry could become negative"
+    assert price(2.0**-80, lost=2.0**-1074) is None, "the sums are not known exactly"
+    assert price(2.0**-80, problem([0.5, 0.5], [0.5 + 2.0**-50, 0.5 - 2.0**-50], M)) is None
+    dense = problem([0.5, 0.5], [0.5, 0.5], np.array([[1.0, 7.0], [7.0, -2.0]]))
+    assert price(2.0**-80, dense) <= 4 * Fraction(2) ** -80, "the cheaper way"
 
 
 def test_a_cost_that_is_zero_costs_nothing_though_powers_underflow():

@@ -35,6 +35,27 @@ def test_the_pair_is_feasible_in_real_numbers_and_antisymmetric_on_shared_points
     assert f[4] == f[5]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_given_distances_are_obeyed_to_the_last_bit(seed):
+    rng = np.random.default_rng(seed)
+    t = rng.random(12)
+    D = np.abs(t[:, None] - t)
+    f, g = mcshane_on_grid(MatrixMetricCost(D), t + 1e-16 * rng.normal(size=12), t)
+    np.testing.assert_array_equal(f, -g)
+    assert naive.worst_violation(f, g, D.tolist()) <= 0
+    assert np.abs(f - t).max() <= 64 * 2.0**-52
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
+def test_chains_of_tight_pairs_take_no_longer_than_others(metric):
+    """Regression: rounded steps violate the triangle inequality, and eight sweeps were not enough on a lattice."""
+    grid = np.stack(np.meshgrid(np.arange(12) * 0.1, np.arange(12) * 0.1), -1).reshape(-1, 2)
+    u = grid.sum(axis=1) if metric == "cityblock" else grid[:, 0]
+    f, g = mcshane_on_grid(CloudCost(grid, grid, metric), u, u)
+    np.testing.assert_array_equal(f, -g)
+    assert np.abs(f - u).max() <= 144 * 8 * 2.0**-52
+
+
 def test_a_lipschitz_function_on_the_grid_is_left_alone():
     D = np.abs(np.arange(9.0)[:, None] - np.arange(9.0))
     u = -np.arange(9.0)
