@@ -87,7 +87,7 @@ class Reduction:
 
     def restrict_start(self, start: Candidate | None) -> Candidate | None:
         """A user's start, in the reduced problem's terms: its potentials and the support of a sparse plan."""
-        if start is None or self.problem is None or start.plan is start.potentials is None:
+        if start is None or self.problem is None or (start.plan is None and start.potentials is None):
             return None
         potentials = plan = None
         if start.potentials is not None:
