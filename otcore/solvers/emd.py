@@ -42,7 +42,11 @@ class EMD:
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """One candidate: plan and duals as POT returns them."""
         n, m = problem.shape
-        require_memory(n * m * BYTES_PER_ARC, f"method 'emd' on {n} x {m} costs", "'sinkhorn' streams the cost instead")
+        require_memory(
+            n * m * BYTES_PER_ARC,
+            f"method 'emd' on {n} x {m} costs",
+            "'network-simplex' needs no matrix for a cloud, and 'sinkhorn' streams any cost",
+        )
         import ot
 
         centred = centre(problem)

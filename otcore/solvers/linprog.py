@@ -55,7 +55,11 @@ class Linprog:
 
         n, m = problem.shape
         what = f"method 'linprog' on {n} x {m} costs"
-        require_memory(n * m * BYTES_PER_ARC, what, "'sinkhorn' streams the cost instead")
+        require_memory(
+            n * m * BYTES_PER_ARC,
+            what,
+            "'network-simplex' needs no matrix for a cloud, and 'sinkhorn' streams any cost",
+        )
         centred = centre(problem)
         mass = min(n, m)  # a mean mass of one on the shorter side
         result = linprog(
