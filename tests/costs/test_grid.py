@@ -38,12 +38,22 @@ def test_the_pair_is_feasible_in_real_numbers_and_antisymmetric_on_shared_points
 @pytest.mark.parametrize("seed", range(20))
 def test_given_distances_are_obeyed_to_the_last_bit(seed):
     rng = np.random.default_rng(seed)
-    t = rng.random(12)
+    t = rng.random(12) ** 4 / 3  # finer than the grid near 0
     D = np.abs(t[:, None] - t)
     f, g = mcshane_on_grid(MatrixMetricCost(D), t + 1e-16 * rng.normal(size=12), t)
     np.testing.assert_array_equal(f, -g)
     assert naive.worst_violation(f, g, D.tolist()) <= 0
     assert np.abs(f - t).max() <= 64 * 2.0**-52
+
+
+def test_whole_distances_and_fine_potentials_are_obeyed_to_the_last_bit():
+    """Off the grid u_i - 9 would be rounded, by more than u_i has bits."""
+    D = np.abs(np.arange(12.0)[:, None] - np.arange(12.0))
+    for seed in range(20):
+        u = np.random.default_rng(seed).random(12) / 3 - np.arange(12.0)
+        f, g = mcshane_on_grid(MatrixMetricCost(D), u, u)
+        np.testing.assert_array_equal(f, -g)
+        assert naive.worst_violation(f, g, D.tolist()) <= 0
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
