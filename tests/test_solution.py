@@ -56,7 +56,7 @@ def test_distances_enclose_the_root_of_the_truth(order):
     assert s.distance_lower <= root * (1 + 1e-14)
     assert root <= s.distance_upper * (1 + 1e-14)
     assert s.distance_lower <= s.distance <= s.distance_upper
-    assert s.distance == pytest.approx(root, rel=1e-12)
+    assert s.distance == pytest.approx(root, rel=1e-12, abs=0.0)
     assert (s.value, s.gap) == (s.upper, s.upper - s.lower)
 
 
@@ -105,7 +105,7 @@ def test_a_callable_metric_has_a_potential_too():
     rng = np.random.default_rng(0)
     x, y = rng.random((5, 2)), rng.random((4, 2))
     s = solve(x, y, metric=lambda p, q: np.abs(p[:, None] - q).max(-1))
-    assert s.potential(x).mean() - s.potential(y).mean() == pytest.approx(s.value, rel=1e-12)
+    assert s.potential(x).mean() - s.potential(y).mean() == pytest.approx(s.value, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize(

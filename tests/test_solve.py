@@ -162,7 +162,7 @@ def test_an_interrupt_leaves_the_best_interval_so_far():
 
     s = solve_with(half, interrupt, lambda *_: pytest.fail("it went on"))
     assert s.status is Status.INTERRUPTED
-    assert s.lower == pytest.approx(float(W), rel=1e-12)
+    assert s.lower == pytest.approx(float(W), rel=1e-12, abs=0.0)
     with pytest.raises(NotCertifiedError, match="interrupted"):
         require_certified(s)
 
@@ -247,7 +247,7 @@ def test_infinite_tolerance_accepts_the_trivial_interval_of_the_first_candidate(
 def test_default_tolerances_are_the_methods_rtol_and_what_rounding_can_leave():
     s = solve(A, B, cost=M)
     assert s.rtol == 1e-9
-    assert s.atol == pytest.approx(16 * 2.0**-52 * DenseCost(M).rounding_scale(A, B), rel=1e-12)
+    assert s.atol == pytest.approx(16 * 2.0**-52 * DenseCost(M).rounding_scale(A, B), rel=1e-12, abs=0.0)
     assert solve(A, B, cost=M, method="sinkhorn").rtol == 1e-2
     assert solve(A, B, cost=M, atol=0.25).atol == 0.25
 
@@ -446,7 +446,7 @@ def test_weights_of_1e_minus_30_beside_one(method):
     a, b = np.array([1.0, 1e-30, 0.0]), np.array([0.0, 1.0, 1e-30])
     s = solve(a, b, cost=[[2.0, 1.0, 5.0], [3.0, 9.0, 1.0], [1.0, 1.0, 1.0]], method=method)
     assert s.certified
-    assert s.value == pytest.approx(1.0, rel=1e-15)
+    assert s.value == pytest.approx(1.0, rel=1e-15, abs=0.0)
     assert s.certificate.verify(exact=True)
 
 
@@ -458,7 +458,7 @@ def test_nearly_equal_measures_on_a_lattice_are_certified_relative_to_their_dist
     b[3], b[77] = b[3] - 2.0**-49, b[77] + 2.0**-49
     s = solve(otcore.Measure(grid, a), otcore.Measure(grid, b), metric="cityblock", atol=0.0)
     assert s.certified
-    assert s.value == pytest.approx(2.0**-49 * CloudCost(grid, grid, "cityblock").to_dense()[3, 77], rel=1e-9)
+    assert s.value == pytest.approx(2.0**-49 * CloudCost(grid, grid, "cityblock").to_dense()[3, 77], rel=1e-9, abs=0.0)
 
 
 def test_integer_weights_an_ulp_apart_beside_huge_costs_are_certified():

@@ -127,7 +127,7 @@ def test_one_potential_is_sharp_relative_to_the_value_not_to_the_diameter():
     u = np.sign(t[3] - t[7]) * t
     stay = SparsePlan(np.append(np.arange(20), 3), np.append(np.arange(20), 7), np.append(b, 2.0**-49), (20, 20))
     certifier = certified(Problem(a, b, cost), Candidate(stay, (u, -u)))
-    assert certifier.upper == pytest.approx(2.0**-49 * abs(t[3] - t[7]), rel=1e-13)
+    assert certifier.upper == pytest.approx(2.0**-49 * abs(t[3] - t[7]), rel=1e-13, abs=0.0)
     loose = certifier.lower
     certifier.offer_one_potential()
     assert loose < 0.9 * certifier.upper
@@ -144,7 +144,7 @@ def test_a_plan_with_cycles_is_priced_at_its_own_cost_in_any_unit_of_mass(mass):
     P = np.outer(a, b) / b.sum()
     certifier = Certifier(Problem(a, b, DenseCost(M)))
     certifier.offer(Candidate(SparsePlan.from_dense(P)))
-    assert certifier.upper == pytest.approx((P * M).sum(), rel=1e-14)
+    assert certifier.upper == pytest.approx((P * M).sum(), rel=1e-14, abs=0.0)
 
 
 def test_the_errors_of_sums_and_of_the_ratio_are_paid_for(monkeypatch):
@@ -177,7 +177,7 @@ def test_one_potential_starts_from_the_candidate_not_from_zero_which_may_be_bett
     certifier = certified(Problem(a, b, CloudCost(grid, grid, "cityblock")), Candidate(potentials=(u, -u)))
     assert certifier.lower == 0.0
     certifier.offer_one_potential()
-    assert certifier.lower == pytest.approx(2.0**-49 * u[3], rel=1e-12)
+    assert certifier.lower == pytest.approx(2.0**-49 * u[3], rel=1e-12, abs=0.0)
 
 
 def test_equal_bounds_prefer_the_later_candidate():

@@ -31,7 +31,7 @@ def test_one_candidate_with_plan_duals_and_report():
     assert candidate.report.warning is None
     f, g = candidate.potentials
     assert (f[:, None] + g - problem.cost.M).max() <= 1e-10
-    assert candidate.plan.cost(problem.cost) == pytest.approx(problem.a @ f + problem.b @ g, rel=1e-12)
+    assert candidate.plan.cost(problem.cost) == pytest.approx(problem.a @ f + problem.b @ g, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("unit", [1e-100, 1e-15, 1e-9, 1.0, 1e15, 1e100])
@@ -40,8 +40,8 @@ def test_units_in_which_pot_alone_is_wrong(unit):
     a, b, M = rng.random(7), rng.random(7), rng.random((7, 7))
     b *= a.sum() / b.sum()
     reference = interval_holds(a, b, M).value
-    assert interval_holds(a, b, M * unit).value == pytest.approx(reference * unit, rel=1e-12)
-    assert interval_holds(a * unit, b * unit, M).value == pytest.approx(reference * unit, rel=1e-12)
+    assert interval_holds(a, b, M * unit).value == pytest.approx(reference * unit, rel=1e-12, abs=0.0)
+    assert interval_holds(a * unit, b * unit, M).value == pytest.approx(reference * unit, rel=1e-12, abs=0.0)
 
 
 def test_zero_weights_and_integer_weights_whose_duals_pot_gets_wrong():

@@ -51,7 +51,7 @@ def test_costs_of_any_scale_and_offset_are_solved_as_well():
     for scale, offset in ((1e-90, 0.0), (1e90, 0.0), (1.0, 1e8), (1.0, -1e8)):
         s = solve(a, b, cost=M * scale + offset, method="linprog")
         assert s.status is Status.CERTIFIED
-        assert s.value == pytest.approx(W * scale + offset, rel=1e-12)
+        assert s.value == pytest.approx(W * scale + offset, rel=1e-12, abs=0.0)
 
 
 def test_what_cannot_fit_is_refused_naming_the_lazy_alternative():
