@@ -76,7 +76,8 @@ def test_a_value_that_could_leave_the_range_of_floats_is_refused_with_the_remedy
 
 
 def test_a_problem_travels():
-    for cost in (DenseCost(M), CloudCost(np.ones((2, 2)), np.zeros((3, 2)))):
+    lines = [LineCost(np.arange(2.0), np.arange(3.0), p) for p in (1.0, 2.0, 2.3)]
+    for cost in (DenseCost(M), CloudCost(np.ones((2, 2)), np.zeros((3, 2))), *lines):
         p = Problem([1.5, 1.5], [1, 1, 1], cost)
         for twin in (pickle.loads(pickle.dumps(p)), copy.deepcopy(p)):
             np.testing.assert_array_equal(twin.cost.to_dense(), cost.to_dense())

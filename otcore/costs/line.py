@@ -91,7 +91,7 @@ class LineCost(Cost):
         self.traits = frozenset({"line", "finite", "metric"} if exponent == 1 else {"line", "finite"})
         proved = exponent in POWERS
         self._law = round(2 * exponent) if proved else 0
-        self._power, ulps = POWERS.get(exponent, (lambda d: d**exponent, math.ceil(exponent + 4)))
+        ulps = POWERS[exponent][1] if proved else math.ceil(exponent + 4)
         # Two halves: neither overflows where 2 ** shift itself would.
         self._units = (2.0 ** (shift // 2), 2.0 ** (shift - shift // 2))
         # x - y never underflows; powers may, before the shift, and each half of the shift.
@@ -119,7 +119,8 @@ class LineCost(Cost):
     def _cost(self, difference: Array) -> Array:
         """Computed costs of signed differences."""
         with np.errstate(over="ignore", under="ignore"):
-            M = self._power(np.abs(difference))
+            d = np.abs(difference)
+            M = POWERS[self.exponent][0](d) if self.exponent in POWERS else d**self.exponent
             return np.asarray(M * self._units[0] * self._units[1] if self.shift else M)
 
     def rows(self, i0: int, i1: int) -> Matrix:

@@ -129,7 +129,7 @@ def _step(tail: Tail, a: Weights, b: Weights, here: _Point) -> Array:
     thin(tail.start, tail.j, here.P, min(CURVED[0], CURVED[1] * here.error) * a, start, j, P)
     # With the entries left out, which connect what would else fall apart, and damped while the error is large
     # [Levenberg 1944]: a far start then needs a tenth of the steps.
-    d = here.s * (1.0 + DAMPING * here.error)
+    d = np.maximum(here.s * (1.0 + DAMPING * here.error), np.finfo(float).tiny)  # a row may have lost all its mass
     columns = np.empty(b.size)
 
     x, r = np.zeros(a.size), a - here.s
