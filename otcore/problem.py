@@ -107,7 +107,7 @@ def _check_mass(a: Weights, b: Weights, eps: float) -> None:
 
 def _check_range(a: Weights, b: Weights, cost: Cost) -> None:
     largest, mass = max(map(abs, cost.bounds())), max(float(a.sum()), float(b.sum()))
-    if not 8.0 * largest * max(mass, 1.0) < np.inf:  # differences of costs, times the mass, and their sums
+    if not 8.0 * largest * max(2.0 * mass, 1.0) < np.inf:  # differences of costs, times the mass, and their sums
         raise NonFiniteError(
             f"M has entries up to {largest:.3g} for a mass of {mass:.3g}: the value may leave the range of floats; "
             "divide the costs or the weights by a common factor first, and write inf where an arc is forbidden"

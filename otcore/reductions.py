@@ -170,7 +170,7 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo
     # Where no finite cost is far above any other none can drown.  Then the tolerance stays that of the whole matrix,
     # which masses below the rounding of the engines need.
-    homogeneous = top - lo <= WIDE * max(least, float(M.min(where=M > lo, initial=np.inf)) - lo)
+    homogeneous = top - lo <= WIDE * least or top - lo <= WIDE * (float(M.min(where=M > lo, initial=np.inf)) - lo)
     if finite and homogeneous:
         return cost
     from otcore.engines.feasible import transportable

@@ -11,7 +11,7 @@ from otcore._types import Potential
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
 from otcore.certify.rounding import edge, round_outward
-from otcore.errors import InfeasibleError, NonFiniteError
+from otcore.errors import InfeasibleError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate, Certificate
@@ -20,7 +20,6 @@ __all__ = ["Certifier"]
 
 COMFORT = 300  # costs between 2^-300 and 2^300 are certified as they are; others times a power of two
 HOPELESS = 2.0**900  # potentials beyond it, or nan, say nothing about such costs, and their sums may overflow
-LARGEST = 1020  # cost times mass, as a power of two: sums and differences of such values must not overflow
 
 
 class Certifier:
@@ -39,11 +38,6 @@ class Certifier:
         self.problem = problem
         largest = max(problem.mass, float(problem.b.sum()))
         top = max(abs(v) for v in problem.cost.bounds())
-        if top > 0 and np.log2(top) + np.log2(largest) > LARGEST:
-            raise NonFiniteError(
-                f"costs up to {top:.3g} times a mass of {largest:.3g} overflow; divide the weights by their sum "
-                "(the value scales with it), or the costs by their largest"
-            )
         self._mass_exponent = -1 - int(np.frexp(largest)[1])
         self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])
         a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
