@@ -33,7 +33,8 @@ def regularised_interval(plan: GibbsPlan) -> tuple[float, float]:
     epsilon, f, g, r = plan.epsilon, plan.f, plan.g, plan.rounding
     cost, mass = plan.ground, math.fsum(a)
     held, _ = cost.remainder_pass(epsilon, *plan.exponents, np.ones(b.size), np.zeros(b.size))
-    total = math.fsum(held)
+    with np.errstate(over="ignore"):  # potentials far from optimal: the lower bound is then -inf
+        total = float(held.sum())
     top = max(map(abs, cost.bounds()))
     entry, sums = _rounding(plan, top)
 
