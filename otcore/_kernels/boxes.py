@@ -14,6 +14,7 @@ from numba import njit
 
 from otcore._kernels.cloud import keep_minimum, round_down
 from otcore._kernels.ground import accumulate, block, finish
+from otcore._kernels.planes import beyond
 
 if TYPE_CHECKING:
     from otcore._types import Array, Indices, Points, Potential
@@ -81,6 +82,9 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
             for t in range(near.size):
                 leaf = s * LEAF + t
                 if near[0, t] > worst or leaf == seed:
+                    continue
+                points, h = x[leaf * LEAF : (leaf + 1) * LEAF], f[leaf * LEAF : (leaf + 1) * LEAF]
+                if beyond(ground, pruning, points, h, leaves[0], leaf, tile, low, high, best):
                     continue
                 visit(ground, enclosure, x, f, leaf, tile, entry, best, error)
                 if best.max() < worst:

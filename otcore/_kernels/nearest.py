@@ -7,6 +7,7 @@ from numba import njit
 
 from otcore._kernels.boxes import LEAF, lower_bounds
 from otcore._kernels.ground import block
+from otcore._kernels.planes import beyond
 
 EXACT = (1.0, 0.0)  # bounds of boxes are never above the entries, as floats: no slack
 
@@ -53,7 +54,10 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
             lower_bounds(ground, EXACT, low, high, leaves, s * LEAF, some)
             for r in range(some.size):
                 leaf = s * LEAF + r
-                if some[0, r] < worst.max() and leaf != seed:
+                if leaf == seed or some[0, r] >= worst.max():
+                    continue
+                points, heights = x[leaf * LEAF : (leaf + 1) * LEAF], h[leaf * LEAF : (leaf + 1) * LEAF]
+                if not beyond(ground, EXACT, points, heights, leaves[0], leaf, tile, low, high, worst):
                     _visit(ground, x, h, leaf, tile, entry, worst, value, label, j)
         if label[j, 0] >= 0:
             seed = label[j, 0] // LEAF

@@ -22,6 +22,7 @@ BORDER = 6000  # the same once most is done: larger blocks, fewer borders
 FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
 NEAR = 4  # rows on either side of a violated one that join its block
 ROUNDS = 30  # over the borders of an inner range; the outer ones see what is left
+PAYS = 100  # pivots that a block must find: contracting a tree costs about as much as so many pivots on all of it
 CHUNK = 4096  # pivots between looks at the clock
 
 
@@ -59,7 +60,7 @@ class Net(NamedTuple):
 def settle(net: Net, slack: float, deadline: float | None, outermost: bool = True) -> int:
     """Pivot until no arc violates its constraint by much more than ``slack``; returns how many pivots.
 
-    A violation near the slack may be left, or one that the rounds did not reach.
+    What blocks do not pay for is left: violations near the slack, and the last few, on a net of more than one block.
     """
     if net.rows <= BLOCK:
         return _pivot(net, slack, deadline)
@@ -69,15 +70,17 @@ def settle(net: Net, slack: float, deadline: float | None, outermost: bool = Tru
     while (outermost or rounds < ROUNDS) and not late(deadline):
         contraction.violating(net.tree, net.start, net.tail, net.head, net.cost, 2 * slack, NEAR, marked)
         rows, before = np.flatnonzero(marked), pivots
+        if not rows.size:
+            break
         everywhere = rounds == 0 and 2 * rows.size > net.rows
         if everywhere:
             rows, count = np.arange(net.rows), FAN
         else:
             count = -(-rows.size // max(BORDER, net.rows // 64))
-        for part in np.array_split(rows, count) if rows.size else ():
+        for part in np.array_split(rows, count):
             pivots += _within(net, part, slack, deadline, flat=not everywhere)
         rounds += 1
-        if pivots == before:
+        if pivots - before <= PAYS * count:
             break
     return pivots
 
