@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from otcore._api import solve, w1, wasserstein
+    from otcore._pairwise import DistanceMatrix, pairwise
     from otcore.costs import CloudCost, Cost, DenseCost, LineCost
     from otcore.errors import (
         InfeasibleError,
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 
 _HOMES = {  # public name -> module, imported on first use (PEP 562)
     "otcore._api": ("solve", "w1", "wasserstein"),
+    "otcore._pairwise": ("DistanceMatrix", "pairwise"),
     "otcore.costs": ("CloudCost", "Cost", "DenseCost", "LineCost"),
     "otcore.errors": (
         "InfeasibleError", "InvalidProblemError", "MassMismatchError", "MissingDependencyError",
@@ -58,6 +60,7 @@ __all__ = [
     "Cost",
     "Critic",
     "DenseCost",
+    "DistanceMatrix",
     "GibbsPlan",
     "InfeasibleError",
     "InvalidProblemError",
@@ -82,6 +85,7 @@ __all__ = [
     "__version__",
     "marginal_matrix",
     "methods",
+    "pairwise",
     "solve",
     "w1",
     "wasserstein",

@@ -18,7 +18,7 @@ FLOORS = [
     ["cli"],
     ["demo"],
     ["bench"],
-    ["plots"],
+    ["plots", "_pairwise"],
     ["_api"],
     ["_solve"],
     ["solvers", "solvers.auto"],  # the registry and the method that chooses among methods

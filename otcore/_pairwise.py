@@ -1,0 +1,195 @@
+"""Every pair of a list of measures: matrices of certified intervals, over any executor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from otcore._api import EUCLIDEAN, Metric, as_problem, solve
+from otcore._gate import as_array
+from otcore._types import Matrix
+from otcore.errors import InvalidProblemError, OTError
+from otcore.solvers._protocol import Solver
+
+__all__ = ["DistanceMatrix", "pairwise"]
+
+TILE = 8  # measures a side of the block that travels to a worker: 64 solves for 16 measures on the way
+
+Pair = tuple[int, int]
+Found = tuple[float, float, float, bool]
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceMatrix:
+    """Distances between measures, each with its certified interval.
+
+    Attributes
+    ----------
+    distance : (k, l) array
+        ``W_order`` by the best plans: an upper bound, and within the interval.
+    lower, upper : (k, l) arrays
+        Certified: ``lower <= W_order <= upper``, entry by entry.
+    certified : (k, l) array of bool
+        Whether the tolerance was reached; where a limit came first, the interval holds all the same.
+    """
+
+    distance: Matrix
+    lower: Matrix
+    upper: Matrix
+    certified: np.ndarray[Any, np.dtype[np.bool_]]
+
+    def __repr__(self) -> str:
+        k, m = self.distance.shape
+        return f"<DistanceMatrix {k} x {m}, widest gap {self.gap.max():.1e}, {int((~self.certified).sum())} open>"
+
+    @property
+    def gap(self) -> Matrix:
+        """(k, l) array: ``upper - lower``."""
+        return self.upper - self.lower
+
+
+def pairwise(
+    measures: Sequence[Any],
+    others: Sequence[Any] | None = None,
+    *,
+    method: str | Solver = "auto",
+    order: float = 1,
+    metric: Metric = EUCLIDEAN,
+    rtol: float | None = None,
+    max_seconds: float | None = None,
+    executor: Executor | None = None,
+    progress: bool = False,
+) -> DistanceMatrix:
+    """Wasserstein distances ``W_order(p_i, p_j)`` of all pairs, and how far each may be off.
+
+    Parameters
+    ----------
+    measures : sequence of k measures
+        Each as ``p`` of :func:`solve`: a Measure, samples, or weights beside a ``metric`` matrix.
+    others : sequence of l measures, optional
+        Distances from ``measures`` to these.  Without it the matrix is symmetric with a zero diagonal and only its
+        half is solved, if ``metric`` is a name or a symmetric matrix; a callable is not taken at its word.
+    method, order, metric, rtol
+        As in :func:`solve`, for every pair.
+    max_seconds : float, optional
+        For each pair; where it ends a solve, the interval holds and ``certified`` is False.
+    executor : concurrent.futures.Executor, optional
+        Where the solves run: threads, processes, a cluster.  Default: here, one after the other.  The numbers
+        are the same to the last bit.
+    progress : bool
+        Show a progress bar on stderr, over pairs.
+
+    Returns
+    -------
+    DistanceMatrix
+
+    Raises
+    ------
+    OTError
+        As :func:`solve`, naming the pair; no entry is ever filled in for a solve that failed.
+
+    Examples
+    --------
+    >>> import otcore
+    >>> found = otcore.pairwise([[0.0, 1.0], [5.0, 6.0], [2.0, 4.0]])
+    >>> found.distance.tolist()
+    [[0.0, 5.0, 2.5], [5.0, 0.0, 2.5], [2.5, 2.5, 0.0]]
+    >>> bool((found.lower <= found.distance).all() and (found.distance <= found.upper).all())
+    True
+    """
+    from tqdm import tqdm
+
+    columns = measures if others is None else others
+    if len(measures) == 0 or len(columns) == 0:
+        raise InvalidProblemError("there are no measures; expected a sequence of at least one")
+    options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "order": order, "metric": metric}
+    with _naming(0, 0):
+        first = as_problem(measures[0], columns[0], order=order, metric=metric)
+    if not isinstance(metric, str) and not callable(metric):  # one matrix for all pairs, its power taken once
+        options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "cost": first.cost}
+    half = others is None and _is_symmetric(metric)
+    tiles = list(_tiles(len(measures), len(columns), half))
+    found, certified = np.zeros((3, len(measures), len(columns))), np.ones((len(measures), len(columns)), dtype=bool)
+    with tqdm(desc="pairwise", unit=" pair", total=sum(map(len, tiles)), disable=not progress, leave=False) as bar:
+        for pairs, results in _solved(tiles, measures, columns, options, executor):
+            for (i, j), (*interval, reached) in zip(pairs, results, strict=True):
+                found[:, i, j], certified[i, j] = interval, reached
+                if half:
+                    found[:, j, i], certified[j, i] = interval, reached
+            bar.update(len(pairs))
+    distance, lower, upper = found
+    return DistanceMatrix(distance, lower, upper, certified)
+
+
+@contextmanager
+def _naming(i: int, j: int) -> Iterator[None]:
+    """Errors raised inside say which pair they are about."""
+    try:
+        yield
+    except OTError as error:
+        error.args = (f"measures {i} and {j}: {error.args[0]}", *error.args[1:])
+        raise
+
+
+def _is_symmetric(metric: Metric) -> bool:
+    """Whether half of the matrix is enough: by proof, not by declaration."""
+    if isinstance(metric, str):
+        return True
+    if callable(metric):
+        return False
+    D = as_array(metric, "metric")
+    return D.ndim == 2 and D.shape[0] == D.shape[1] and bool((D == D.T).all() and not D.diagonal().any())
+
+
+def _tiles(k: int, m: int, half: bool) -> Iterator[list[Pair]]:
+    """Blocks of pairs that share their measures; above the diagonal only where half of the matrix is enough."""
+    for top in range(0, k, TILE):
+        for left in range(top if half else 0, m, TILE):
+            pairs = [
+                (i, j)
+                for i in range(top, min(top + TILE, k))
+                for j in range(max(left, i + 1) if half else left, min(left + TILE, m))
+            ]
+            if pairs:
+                yield pairs
+
+
+def _solved(
+    tiles: Sequence[list[Pair]],
+    measures: Sequence[Any],
+    columns: Sequence[Any],
+    options: dict[str, Any],
+    executor: Executor | None,
+) -> Iterator[tuple[list[Pair], list[Found]]]:
+    """Tiles with their results, as they come; the first error ends them all."""
+    jobs = [({i: measures[i] for i, _ in pairs}, {j: columns[j] for _, j in pairs}, pairs, options) for pairs in tiles]
+    if executor is None:
+        for pairs, job in zip(tiles, jobs, strict=True):
+            yield pairs, _solve_tile(*job)
+        return
+    running: dict[Future[list[Found]], list[Pair]] = {}
+    try:
+        for pairs, job in zip(tiles, jobs, strict=True):
+            running[executor.submit(_solve_tile, *job)] = pairs
+        for future in as_completed(running):
+            yield running[future], future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _solve_tile(
+    rows: dict[int, Any], columns: dict[int, Any], pairs: Sequence[Pair], options: dict[str, Any]
+) -> list[Found]:
+    """The intervals of some pairs, in a worker or here: (distance, lower, upper, whether the tolerance was reached)."""
+    results = []
+    for i, j in pairs:
+        with _naming(i, j):
+            s = solve(rows[i], columns[j], **options)
+        results.append((s.distance, s.distance_lower, s.distance_upper, s.certified))
+    return results

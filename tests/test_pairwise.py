@@ -1,0 +1,122 @@
+"""Pairwise matrices: the same bits everywhere, intervals for every pair, and no number for a failure."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import otcore
+
+FIELDS = ("distance", "lower", "upper", "certified")
+
+
+def clouds(k, n=12, seed=0):
+    rng = np.random.default_rng(seed)
+    return [otcore.Measure(rng.normal(size=(n + i % 3, 2)), None) for i in range(k)]
+
+
+def histograms(k, n=10, seed=0):
+    rng = np.random.default_rng(seed)
+    z = rng.random((n, 2))
+    D = np.linalg.norm(z[:, None] - z, axis=2)
+    return list(rng.dirichlet(np.ones(n), k)), D
+
+
+def same(one, other):
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in FIELDS)
+
+
+class Counting(Executor):
+    """Runs at once, and counts."""
+
+    def __init__(self):
+        self.pairs = 0
+
+    def submit(self, function, rows, columns, pairs, options):
+        self.pairs += len(pairs)
+        future = Future()
+        future.set_result(function(rows, columns, pairs, options))
+        return future
+
+
+def test_every_entry_is_what_solve_says_of_the_pair():
+    measures = clouds(10)
+    found = otcore.pairwise(measures, order=2)
+    for i in range(10):
+        for j in range(i + 1, 10):
+            s = otcore.solve(measures[i], measures[j], order=2)
+            assert (found.distance[i, j], found.lower[i, j]) == (s.distance, s.distance_lower)
+            assert found.upper[i, j] == found.upper[j, i] == s.distance_upper
+    assert found.certified.all() and not found.distance.diagonal().any() and not found.upper.diagonal().any()
+    assert np.array_equal(found.gap, found.upper - found.lower)
+
+
+@pytest.mark.parametrize("kind", ["clouds", "histograms"])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_threads_and_processes_give_the_same_bits(kind):
+    measures, options = (clouds(11), {}) if kind == "clouds" else histograms(11)
+    options = options if kind == "clouds" else {"metric": options}
+    alone = otcore.pairwise(measures, **options)
+    with ThreadPoolExecutor(4) as pool:
+        assert same(otcore.pairwise(measures, executor=pool, **options), alone)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        assert same(otcore.pairwise(measures, executor=pool, **options), alone)
+
+
+def test_a_symmetric_metric_is_solved_for_half_of_the_pairs():
+    weights, D = histograms(9)
+    count = Counting()
+    otcore.pairwise(weights, metric=D, executor=count)
+    assert count.pairs == 9 * 8 // 2
+
+
+def test_a_metric_that_is_not_symmetric_is_not_taken_at_its_word():
+    weights, D = histograms(3)
+    D = D + np.arange(10) * 0.01  # neither symmetric nor zero on the diagonal
+    found = otcore.pairwise(weights, metric=D)
+    for i in range(3):
+        for j in range(3):
+            s = otcore.solve(weights[i], weights[j], metric=D)
+            assert found.lower[i, j] <= s.distance_upper and s.distance_lower <= found.upper[i, j]
+    count = Counting()
+    otcore.pairwise(clouds(3), metric=lambda x, y: np.abs(x[:, None] - y).sum(axis=2), executor=count)
+    assert count.pairs == 9
+
+
+def test_two_lists_give_a_rectangle():
+    measures = clouds(10)
+    whole = otcore.pairwise(measures)
+    part = otcore.pairwise(measures[:3], measures[1:])
+    assert part.distance.shape == (3, 9)
+    assert np.array_equal(part.distance[0], whole.distance[0, 1:])
+    assert part.distance[1, 0] <= 1e-12  # a measure against itself, solved like any other
+
+
+def test_a_limit_ends_a_pair_with_an_interval_that_holds():
+    measures = clouds(4, n=60)
+    exact = otcore.pairwise(measures)
+    found = otcore.pairwise(measures, method="sinkhorn", rtol=1e-12, max_seconds=0.0)
+    off = ~np.eye(4, dtype=bool)
+    assert not found.certified[off].any() and (found.gap[off] > 0).all()
+    assert (found.lower <= exact.upper).all() and (exact.lower <= found.upper).all()
+    assert np.isfinite(found.upper).all() and "12 open" in repr(found)
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_pair_that_cannot_be_solved_is_an_error_that_names_it(threads):
+    measures = clouds(12)
+    measures[10] = otcore.Measure(np.zeros((3, 2)), np.ones(3))  # mass 3 among masses 1
+    pool = ThreadPoolExecutor(threads) if threads else None
+    with pytest.raises(otcore.MassMismatchError, match=r"measures \d+ and 10: a sums to 1 and b to 3"):
+        otcore.pairwise(measures, executor=pool)
+    with pytest.raises(otcore.ShapeError, match=r"measures 0 and 1: p has dimension 2 and q has dimension 3"):
+        otcore.pairwise([np.zeros((4, 2)), np.zeros((4, 3))], executor=pool)
+
+
+def test_nothing_to_compare_is_an_error():
+    with pytest.raises(otcore.InvalidProblemError, match="no measures"):
+        otcore.pairwise([])
+    assert otcore.pairwise([[1.0, 2.0]]).distance.tolist() == [[0.0]]
