@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from otcore._api import solve, w1, wasserstein
     from otcore._pairwise import DistanceMatrix, pairwise
     from otcore.costs import CloudCost, Cost, DenseCost, LineCost
+    from otcore.divergences import SinkhornDivergence, sinkhorn_divergence
     from otcore.errors import (
         InfeasibleError,
         InvalidProblemError,
@@ -38,6 +39,7 @@ _HOMES = {  # public name -> module, imported on first use (PEP 562)
     "otcore._api": ("solve", "w1", "wasserstein"),
     "otcore._pairwise": ("DistanceMatrix", "pairwise"),
     "otcore.costs": ("CloudCost", "Cost", "DenseCost", "LineCost"),
+    "otcore.divergences": ("SinkhornDivergence", "sinkhorn_divergence"),
     "otcore.errors": (
         "InfeasibleError", "InvalidProblemError", "MassMismatchError", "MissingDependencyError",
         "NegativeWeightError", "NonFiniteError", "NotCertifiedError", "OTError", "ProblemTooLargeError",
@@ -76,6 +78,7 @@ __all__ = [
     "ProblemTooLargeError",
     "ShapeError",
     "Sinkhorn",
+    "SinkhornDivergence",
     "Solution",
     "SparsePlan",
     "Status",
@@ -86,6 +89,7 @@ __all__ = [
     "marginal_matrix",
     "methods",
     "pairwise",
+    "sinkhorn_divergence",
     "solve",
     "w1",
     "wasserstein",

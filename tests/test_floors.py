@@ -19,6 +19,7 @@ FLOORS = [
     ["demo"],
     ["bench"],
     ["plots", "_pairwise"],
+    ["divergences"],
     ["_api"],
     ["_solve"],
     ["solvers", "solvers.auto"],  # the registry and the method that chooses among methods
