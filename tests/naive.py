@@ -6,6 +6,8 @@ import math
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+import numpy as np
+
 # -- exact optimal transport: the oracle of the zoo ------------------------------------------------------------
 
 
@@ -215,3 +217,20 @@ def gibbs_cost(plan, M, digits=60):
         left = sum(alpha)
         fill = sum(alpha[i] * beta[j] * M[i][j] for i in range(n) for j in range(m)) / left if left > 0 else 0
         return Fraction(sum(K[i][j] * M[i][j] for i in range(n) for j in range(m)) + fill)
+
+
+def tops(x, k, lanes):
+    """Of each row of x, dealt to so many lanes, the k-th smallest of their minima."""
+    padded = np.full((x.shape[0], -(-x.shape[1] // lanes) * lanes), np.inf)
+    padded[:, : x.shape[1]] = x
+    return np.sort(padded.reshape(x.shape[0], -1, lanes).min(axis=1))[:, k - 1]
+
+
+def sinkhorn(M, a, b, epsilon, sweeps, f, g, omega):
+    """Sinkhorn iterations with columns over-relaxed by omega, all but the last; the potentials absorb the weights."""
+    f, g = f.copy(), g.copy()
+    for sweep in range(sweeps):
+        f += epsilon * np.log(a / np.exp((f[:, None] + g - M) / epsilon).sum(axis=1))
+        step = epsilon * np.log(b / np.exp((f[:, None] + g - M) / epsilon).sum(axis=0))
+        g += step if sweep == sweeps - 1 else omega * step
+    return f, g

@@ -6,6 +6,10 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.nearest import insert
+from otcore._kernels.tree import spanning_forest
+
+TILE = 64  # columns tested at once: counting hits vectorises, a search for the worst would not
+LANES = 40  # no power of two: the nearest pixels of an image must not share a lane
 
 
 @njit(cache=True, nogil=True)
@@ -46,32 +50,153 @@ def fill(i, j, a, b):
 
 
 @njit(cache=True, nogil=True)
-def cheapest(rows, i0, n, g, row_r, row_j, column_r, column_i):
-    """Collect the arcs of least ``M_ij - g_j`` of each row and of least ``M_ij - g_j - f_i`` of each column.
+def tight(n, m, i, j, order):
+    """The arcs (i, j) in another order: those of the tightest spanning forest from its leaves inwards, then all.
+
+    Filled in this order, a forest that can carry the masses does.  [Kruskal 1956]
 
     Parameters
     ----------
-    rows : costs of the rows from ``i0`` on, of ``n`` in all
-    row_r, row_j : (n, K), column_r, column_i : (L, m); values ascending (filled with inf), and labels
+    order : (k,) the arcs, the tightest first
+    """
+    chosen = np.zeros(i.size, np.bool_)
+    count = spanning_forest(n, m, i, j, order, chosen)
+    degree, link = np.zeros(n + m, np.int64), np.zeros(n + m, np.int64)  # link: XOR of the forest's arcs at a node
+    for e in range(i.size):
+        if chosen[e]:
+            for v in (i[e], n + j[e]):
+                degree[v] += 1
+                link[v] ^= e
+    out_i, out_j = np.empty(count + i.size, np.int64), np.empty(count + i.size, np.int64)
+    queue = np.empty(n + m, np.int64)
+    first = last = k = 0
+    for v in range(n + m):
+        if degree[v] == 1:
+            queue[last] = v
+            last += 1
+    while first < last:
+        v = queue[first]
+        first += 1
+        if degree[v] == 0:  # its only arc was taken from the other end
+            continue
+        e = link[v]
+        out_i[k], out_j[k] = i[e], j[e]
+        k += 1
+        w = n + j[e] if v == i[e] else i[e]
+        degree[v] -= 1
+        degree[w] -= 1
+        link[w] ^= e
+        if degree[w] == 1:
+            queue[last] = w
+            last += 1
+    for t in range(i.size):
+        out_i[k + t], out_j[k + t] = i[order[t]], j[order[t]]
+    return out_i, out_j
+
+
+@njit(cache=True, nogil=True)
+def _least_of(values, k):
+    """The ``k``-th smallest of some values, or of fewer the infinity that fills them up."""
+    least = np.full(k, np.inf)
+    for x in values:
+        if x < least[k - 1]:
+            t = k - 1
+            while t > 0 and least[t - 1] > x:
+                least[t] = least[t - 1]
+                t -= 1
+            least[t] = x
+    return least[k - 1]
+
+
+@njit(cache=True, nogil=True)
+def tops(rows, i0, g, k, f, row_top, lanes):
+    """Row minima ``f`` of ``M - g``, and what about ``k`` entries of each row do not exceed.
+
+    Each row is dealt to ``LANES`` lanes: the k-th smallest of their minima is the k-th smallest entry, or the next few.
+
+    Parameters
+    ----------
+    rows : costs of the rows from ``i0`` on
+    f, row_top : (n,) receive both at these rows
+    lanes : (LANES, m) minima of ``M - g - f`` of the rows dealt to each; updated
     """
     m = g.size
-    K, L = row_r.shape[1], column_r.shape[0]
+    x, best = np.empty(m), np.empty(LANES)
+    whole = m - m % LANES
     for r in range(rows.shape[0]):
-        i = i0 + r
-        start = i * m // n  # every row starts elsewhere, so that ties do not all pick the same columns
-        for t in range(m):
-            j = start + t if start + t < m else start + t - m
-            x = rows[r, j] - g[j]
-            if x < row_r[i, K - 1]:
-                insert(row_r[i], row_j[i], x, j)
-        f = row_r[i, 0]
+        i, row = i0 + r, rows[r]
         for j in range(m):
-            x = rows[r, j] - g[j] - f
-            if x < column_r[L - 1, j]:
-                insert(column_r[:, j], column_i[:, j], x, i)
+            x[j] = row[j] - g[j]
+        best[:] = np.inf
+        for j in range(0, whole, LANES):
+            _lower(x[j : j + LANES], best)
+        _lower(x[whole:], best[: m - whole])
+        row_top[i] = _least_of(best, k)
+        f[i] = best.min()
+        if f[i] < np.inf:
+            for j in range(m):
+                x[j] -= f[i]
+            _lower(x, lanes[i % LANES])
 
 
-TILE = 64  # columns tested at once: the count of violations vectorises, a search for the worst would not
+@njit(cache=True, nogil=True)
+def _lower(x, best):
+    for t in range(x.size):
+        best[t] = x[t] if x[t] < best[t] else best[t]
+
+
+@njit(cache=True, nogil=True)
+def column_tops(lanes, k, out):
+    """What about ``k`` entries of each column do not exceed, from the minima of its lanes."""
+    for j in range(out.size):
+        out[j] = _least_of(lanes[:, j], k)
+
+
+@njit(cache=True, nogil=True)
+def _hits(row, g, f, row_top, column_top):
+    """How many entries are low for their row or for their column."""
+    hits = 0
+    for t in range(row.size):
+        x = row[t] - g[t]
+        hits += (x <= row_top) | (x - f <= column_top[t])
+    return hits
+
+
+@njit(cache=True, nogil=True)
+def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, out_cost, used):
+    """Collect, row by row, the finite arcs that are low for their row or for their column.
+
+    Parameters
+    ----------
+    rows : costs of the rows from ``i0`` on
+    f, row_top, column_top : see :func:`tops`
+    most : how many arcs a row, or a column that asks for them, may get: ties can make it all of them
+    count : (m,) arcs that each column asked for so far; updated
+    out_i, out_j, out_cost : receive the arcs from place ``used`` on
+
+    Returns
+    -------
+    how many places are used now
+    """
+    m = g.size
+    tiles = (m + TILE - 1) // TILE
+    for r in range(rows.shape[0]):
+        i, row = i0 + r, rows[r]
+        mine = 0
+        for t in range(tiles):
+            j0 = (i + t) % tiles * TILE  # every row starts elsewhere, so that ties do not all pick the same columns
+            j1 = min(m, j0 + TILE)
+            if _hits(row[j0:j1], g[j0:j1], f[i], row_top[i], column_top[j0:j1]) == 0:
+                continue
+            for j in range(j0, j1):
+                x = row[j] - g[j]
+                by_row, by_column = x <= row_top[i] and mine < most, x - f[i] <= column_top[j] and count[j] < most
+                if (by_row or by_column) and x < np.inf:
+                    mine += by_row
+                    count[j] += by_column
+                    out_i[used], out_j[used], out_cost[used] = i, j, row[j]
+                    used += 1
+    return used
 
 
 @njit(cache=True, nogil=True)
@@ -86,7 +211,7 @@ def violations(rows, i0, f, g, tolerance, worst_r, worst_j):
     for r in range(rows.shape[0]):
         i = i0 + r
         for t in range(tiles):
-            j0 = (i + t) % tiles * TILE  # every row starts elsewhere: see cheapest
+            j0 = (i + t) % tiles * TILE  # every row starts elsewhere: see low
             j1 = min(m, j0 + TILE)
             hits = 0
             for j in range(j0, j1):

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from otcore._kernels import arcs, simplex
+from otcore._kernels import arcs, simplex, soften
 from otcore._kernels.tree import spanning_forest
 from otcore._types import Array, Indices, Matrix, Potential, Weights
 
@@ -23,6 +23,8 @@ __all__ = [
     "north_west",
     "plant",
     "reroute",
+    "softened",
+    "tightest",
     "tree_from_support",
 ]
 
@@ -101,6 +103,20 @@ def greedy(a: Indices, b: Indices, i: Indices, j: Indices, reduced: Array) -> Ba
     """Fill the arcs (i, j) in the order of their reduced costs; what is left goes by the north-west corner."""
     order = np.argsort(reduced, kind="stable")
     return Basis(*arcs.fill(i[order], j[order], a, b))
+
+
+def tightest(a: Indices, b: Indices, i: Indices, j: Indices, reduced: Array) -> Basis:
+    """The tree of the tightest arcs, and where it cannot carry the masses what fits of it, then the next tightest."""
+    order = np.argsort(reduced, kind="stable")
+    i, j = arcs.tight(a.size, b.size, i, j, order)
+    return Basis(*arcs.fill(i, j, a, b))
+
+
+def softened(i: Indices, j: Indices, cost: Array, a: Weights, b: Weights) -> tuple[Potential, Potential]:
+    """Potentials near the optimal ones of the arcs (i, j), which come row by row."""
+    start = np.append(0, np.cumsum(np.bincount(i, minlength=a.size)))
+    f, g = soften.softened(start, j, cost, a / a.sum(), b / b.sum())
+    return f, g
 
 
 def tree_from_support(

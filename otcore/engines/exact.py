@@ -24,6 +24,8 @@ from otcore.engines.basis import (
     north_west,
     plant,
     reroute,
+    softened,
+    tightest,
     tree_from_support,
 )
 from otcore.engines.forbidden import Forbidden, two_phases
@@ -66,7 +68,7 @@ def solve(
         Where to start.  If its flows are not all positive, what fits is kept and the rest rerouted.
     potentials : f, g, optional
         The candidate arcs are the cheapest in ``M - f - g``, and the tightest of them make the start tree;
-        otherwise f is 0, g are the column minima, and the start is greedy.
+        otherwise f and g are the minima of rows and columns, softened on the candidate arcs before a tree is made.
     support : (i, j), optional
         Arcs of a plan for a similar problem, in the order of trust: the start tree keeps to them where it can.
     arcs : (i, j), optional
@@ -127,7 +129,8 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
     masses, pricing = integer_masses(a, b), pricing_of(cost)
     pool, reduced = pricing.cheapest(potentials, deadline) if pairs is None else given(cost, pairs, potentials)
     if basis is None and potentials is None and support is None:
-        basis = greedy(masses.a, masses.b, pool.i, pool.j, reduced)
+        f, g = softened(*pool, a, b)
+        basis = tightest(masses.a, masses.b, pool.i, pool.j, pool.cost - f[pool.i] - g[pool.j])
     elif basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are
         i, j = (np.empty(0, np.int64),) * 2 if support is None else support
         trust = np.append(np.full(i.size, np.inf), -reduced)

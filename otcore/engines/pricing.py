@@ -16,8 +16,9 @@ from otcore.engines.basis import Entries
 
 __all__ = ["Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "pricing_of", "prunable"]
 
-CHEAPEST = 15  # arcs a row and a column to start from; 6 need twice the pivots in the plane, 20 gain nothing
-NEAREST = 8  # the same for clouds, whose start is good: 15 make no difference, 25 are slower
+CHEAPEST = 8  # arcs a row and a column to start from; 6 and 10 take about as long, 15 longer
+MOST = 4 * CHEAPEST  # where many cost the same
+NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
 WORST = 4  # violated arcs that a row may add in one round
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
@@ -63,8 +64,9 @@ def late(deadline: float | None) -> bool:
 def given(
     cost: Entries, pairs: tuple[Indices, Indices], potentials: tuple[Potential, Potential] | None
 ) -> tuple[Arcs, Array]:
-    """The finite ones of the given arcs, and their reduced costs."""
-    i, j = pairs
+    """The finite ones of the given arcs, row by row, and their reduced costs."""
+    order = np.argsort(pairs[0], kind="stable")
+    i, j = pairs[0][order], pairs[1][order]
     c = cost.at(i, j)
     finite = np.isfinite(c)
     i, j, c = i[finite], j[finite], c[finite]
@@ -96,26 +98,30 @@ class Streamed:
 
     def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
         cost, (n, m) = self.cost, self.cost.shape
-        if potentials is None:
-            g = np.full(m, np.inf)
-            for _, _, block in cost.blocks():
-                np.minimum(g, block.min(axis=0), out=g)
-            g[np.isinf(g)] = 0.0
-        else:
-            g = potentials[1]
-        K, L = min(CHEAPEST, m), min(CHEAPEST, n)
-        row_r, row_j = np.full((n, K), np.inf), np.full((n, K), -1)
-        column_r, column_i = np.full((L, m), np.inf), np.full((L, m), -1)
+        g = self.column_minima() if potentials is None else potentials[1]
+        f, row_top, column_top = np.empty(n), np.full(n, -np.inf), np.empty(m)
+        lanes = np.full((arcs.LANES, m), np.inf)
         for i0, _, block in cost.blocks():
-            arcs.cheapest(block, i0, n, g, row_r, row_j, column_r, column_i)
+            arcs.tops(block, i0, g, CHEAPEST, f, row_top, lanes)
             if late(deadline):
                 break
-        rows, columns = row_j >= 0, column_i >= 0
-        keys = np.concatenate([(np.arange(n)[:, None] * m + row_j)[rows], (column_i * m + np.arange(m))[columns]])
-        i, j = _pairs(keys, m)
-        c = cost.at(i, j)
-        f = row_r[:, 0] if potentials is None else potentials[0]
-        return Arcs(i, j, c), c - f[i] - g[j]
+        arcs.column_tops(lanes, CHEAPEST, column_top)
+        count, used = np.zeros(m, np.int64), 0
+        i, j = np.empty((2, (n + m) * MOST), np.int64)
+        c = np.empty(i.size)
+        for i0, _, block in cost.blocks():
+            used = arcs.low(block, i0, g, f, row_top, column_top, MOST, count, i, j, c, used)
+            if late(deadline):
+                break
+        found = Arcs(i[:used].copy(), j[:used].copy(), c[:used].copy())
+        f = f if potentials is None else potentials[0]
+        return found, found.cost - f[found.i] - g[found.j]
+
+    def column_minima(self) -> Potential:
+        g: Potential = np.full(self.cost.shape[1], np.inf)
+        for _, _, block in self.cost.blocks():
+            np.minimum(g, block.min(axis=0), out=g)
+        return np.where(g < np.inf, g, 0.0)
 
     def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
         n, m = self.cost.shape
