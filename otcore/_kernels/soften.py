@@ -16,10 +16,8 @@ STEPS, LAST = 6, 0.02  # epsilons, down to this share of the mean reduced cost
 ACROSS = 0.14  # iterations a step: this times the root of the number of nodes; more is left to the pivots
 TINY = 1e-150  # sums below it say nothing: all arcs of a row or column have underflowed
 
-FAST = {"nsz", "arcp", "contract", "reassoc"}
 
-
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True)
 def soften(start, j, cost, a, b, epsilon, sweeps, f, g):
     """Over-relaxed Sinkhorn iterations on the arcs of each row, ``start[i] .. start[i + 1] - 1``.
 
