@@ -8,6 +8,7 @@ from naive import transport
 
 import otcore
 from otcore import Candidate, SparsePlan, Status
+from otcore.engines import generation
 from otcore.solvers import network_simplex
 
 
@@ -96,11 +97,12 @@ def test_max_seconds_ends_early_with_an_interval_that_holds():
 
 
 def test_candidates_come_at_growing_distances(monkeypatch):
-    monkeypatch.setattr(network_simplex, "FIRST_LOOK", 4096)
+    monkeypatch.setattr(generation, "CHUNK", 256)
+    monkeypatch.setattr(network_simplex, "FIRST_LOOK", 256)
     a, b, M = weighted(900, 900)
     s = solve(a, b, cost=M, rtol=0.0, atol=0.0)
     uppers = [snapshot.upper for snapshot in s.trace]
-    assert 3 <= len(uppers) <= 6  # zero and trivial first, then at 4096 and 8192 pivots, then the last
+    assert 3 <= len(uppers) <= 6  # zero and trivial first, then at 256 and 512 pivots, then the last
     assert uppers == sorted(uppers, reverse=True)
 
 
