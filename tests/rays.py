@@ -28,23 +28,26 @@ class Pair:
     Attributes
     ----------
     name : str
-    couple : callable (n, rng) -> (x, y), (n, d) each: x_i is moved to y_i, and W1(P, Q) = E|x - y|
+    y : callable (n, rng) -> (n, d), independent samples of Q
+    back : callable (n, d) -> (n, d), where the mass that ends at y came from
     potential : callable (k, d) -> (k,), the Kantorovich potential; ``E_P u - E_Q u = W1``
     gradient : callable (k, d) -> (k, d), of the potential
     """
 
     name: str
-    couple: Callable[[int, Any], tuple[Any, Any]]
+    y: Callable[[int, Any], Any]
+    back: Callable[[Any], Any]
     potential: Callable[[Any], Any]
     gradient: Callable[[Any], Any]
 
     def x(self, n: int, rng: Any) -> Any:
         """Independent samples of P."""
-        return self.couple(n, rng)[0]
+        return self.back(self.y(n, rng))
 
-    def y(self, n: int, rng: Any) -> Any:
-        """Independent samples of Q."""
-        return self.couple(n, rng)[1]
+    def couple(self, n: int, rng: Any) -> tuple[Any, Any]:
+        """(x, y), (n, d) each: x_i is moved to y_i, and W1(P, Q) = E|x - y|."""
+        y = self.y(n, rng)
+        return self.back(y), y
 
     def defect(self, x: Any, y: Any) -> float:
         """Largest ``|u(x) - u(y) - |x - y||``: zero up to rounding proves that the coupling is optimal."""
@@ -66,12 +69,13 @@ def funnels(d: int, n_funnels: int, seed: int = 0) -> Pair:
         length = np.linalg.norm(away, axis=1, keepdims=True)
         return -away / np.where(length > 0, length, 1.0)  # t^8 underflows into some centres, where none exists
 
-    def couple(n: int, rng: Any) -> tuple[Any, Any]:
-        y = rng.uniform(-HALF_SIDE, HALF_SIDE, (n, d))
-        x = [_slide(y[k : k + BLOCK], a, b) for k in range(0, n, BLOCK)]
-        return np.concatenate(x), y
+    def y(n: int, rng: Any) -> Any:
+        return rng.uniform(-HALF_SIDE, HALF_SIDE, (n, d))
 
-    return Pair(f"funnels d={d} N={n_funnels}", couple, potential, gradient)
+    def back(y: Any) -> Any:
+        return np.concatenate([_slide(y[k : k + BLOCK], a, b) for k in range(0, len(y), BLOCK)])
+
+    return Pair(f"funnels d={d} N={n_funnels}", y, back, potential, gradient)
 
 
 def _distances(z: Any, a: Any) -> Any:
@@ -103,11 +107,13 @@ def shift(d: int) -> Pair:
     """A standard normal moved by one unit along (1, ..., 1): u is linear."""
     direction = np.full(d, d**-0.5)
 
-    def couple(n: int, rng: Any) -> tuple[Any, Any]:
-        x = rng.normal(size=(n, d))
-        return x, x - direction
+    def y(n: int, rng: Any) -> Any:
+        return rng.normal(size=(n, d)) - direction
 
-    return Pair(f"shift d={d}", couple, lambda z: z @ direction, lambda z: np.broadcast_to(direction, z.shape))
+    def gradient(z: Any) -> Any:
+        return np.broadcast_to(direction, z.shape)
+
+    return Pair(f"shift d={d}", y, lambda y: y + direction, lambda z: z @ direction, gradient)
 
 
 def dilation(d: int, k: int = 8, factor: float | None = None) -> Pair:
@@ -120,15 +126,17 @@ def dilation(d: int, k: int = 8, factor: float | None = None) -> Pair:
     mean = np.sqrt(2) * np.exp(lgamma((k + 1) / 2) - lgamma(k / 2))  # of the chi distribution
     factor = 1 + 1 / mean if factor is None else factor
 
-    def couple(n: int, rng: Any) -> tuple[Any, Any]:
-        y = rng.normal(size=(n, d))
+    def y(n: int, rng: Any) -> Any:
+        return rng.normal(size=(n, d))
+
+    def back(y: Any) -> Any:
         x = y.copy()
         x[:, :k] *= factor
-        return x, y
+        return x
 
     def gradient(z: Any) -> Any:
         g = np.zeros_like(z)
         g[:, :k] = z[:, :k] / np.linalg.norm(z[:, :k], axis=1, keepdims=True)
         return g
 
-    return Pair(f"dilation d={d}", couple, lambda z: np.linalg.norm(z[:, :k], axis=1), gradient)
+    return Pair(f"dilation d={d}", y, back, lambda z: np.linalg.norm(z[:, :k], axis=1), gradient)

@@ -129,6 +129,11 @@ class Funnel(nn.Module):
     and may confuse near ties; its value and gradient are those of the difference itself, since a distance
     from inner products has gradients of norm up to 1.5 near a centre.
 
+    What is trained is not b_k but ``offsets``, ``b_k = offsets_k - s h(a_k)`` with h the typical distance from the
+    cloud and ``s = K^(-1/d)`` the spacing of K points in it.  In high dimension all points are about as far from a
+    centre, one that moves inwards comes nearer to all of them, and with b_k held it soon wins every point; the others,
+    who win none, never move again.  In the plane s is nearly 0, and centres move among their neighbours only.
+
     Parameters
     ----------
     centres : (K, d) tensor a_k, for example samples of P
@@ -136,19 +141,38 @@ class Funnel(nn.Module):
         Peaks where P is, or the mirror image ``min_k |z - a_k| + b_k``, basins where Q is.
     """
 
+    middle: Tensor
+    spread: Tensor
+
     def __init__(self, centres: Tensor, side: Side = "x") -> None:
         super().__init__()
         self.sign = 1.0 if side == "x" else -1.0
         self.centres = nn.Parameter(centres.clone())
         self.offsets = nn.Parameter(centres.new_zeros(centres.shape[0]))
+        self.register_buffer("middle", centres.mean(0))
+        spread = torch.linalg.vector_norm(centres - self.middle) * len(centres) ** -0.5
+        self.register_buffer("spread", spread.clamp(min=torch.finfo(spread.dtype).tiny))
+
+    @property
+    def spacing(self) -> float:
+        """Of K points in a ball of radius 1."""
+        k, d = self.centres.shape
+        return float(k ** (-1 / d))
+
+    def heights(self) -> Tensor:
+        """(K,) b_k."""
+        typical = torch.hypot(torch.linalg.vector_norm(self.centres - self.middle, dim=1), self.spread)
+        return self.offsets - self.spacing * typical
 
     def forward(self, z: Tensor) -> Tensor:
-        winner = torch.cat([self.winner(tile) for tile in z.split(max(1, TILE // self.offsets.numel()))])
-        a, b = self.centres.index_select(0, winner), self.offsets.index_select(0, winner)
+        heights = self.heights()
+        tiles = z.split(max(1, TILE // heights.numel()))
+        winner = torch.cat([self.winner(tile, heights) for tile in tiles])
+        a, b = self.centres.index_select(0, winner), heights.index_select(0, winner)
         return -self.sign * (torch.linalg.vector_norm(z - a, dim=-1) + b)
 
     @torch.no_grad()
-    def winner(self, z: Tensor) -> Tensor:
+    def winner(self, z: Tensor, heights: Tensor) -> Tensor:
         """(n,) index of the funnel that attains the maximum."""
         a = self.centres
         if a.dtype == torch.float64:  # reported values: exact differences
@@ -156,7 +180,7 @@ class Funnel(nn.Module):
         else:
             distance = torch.addmm((z * z).sum(1, keepdim=True) + (a * a).sum(1), z, a.T, alpha=-2)
             distance.clamp_(min=0).sqrt_()
-        return distance.add_(self.offsets).argmin(dim=1)
+        return distance.add_(heights).argmin(dim=1)
 
     def lipschitz_bound(self) -> float:
         return 1.0
@@ -166,9 +190,7 @@ class Funnel(nn.Module):
 
         Offsets learn ten times more slowly than the largest of these: faster, and a few funnels swallow the others.
         """
-        k, d = self.centres.shape
-        spacing = k ** (-1 / d)
-        return [{"params": [self.centres], "lr": lr * spacing**0.5}, {"params": [self.offsets], "lr": 0.1 * lr}]
+        return [{"params": [self.centres], "lr": lr * self.spacing**0.5}, {"params": [self.offsets], "lr": 0.1 * lr}]
 
 
 class ProjectedFunnel(nn.Module):

@@ -90,9 +90,26 @@ def test_a_funnel_is_its_formula(side):
     with torch.no_grad():
         u.offsets.copy_(0.1 * normal(50))
     z = normal(300, 4, seed=1)
-    formula = (torch.linalg.vector_norm(z[:, None] - u.centres, dim=2) + u.offsets).amin(dim=1)
+    formula = (torch.linalg.vector_norm(z[:, None] - u.centres, dim=2) + u.heights()).amin(dim=1)
     assert torch.allclose(u(z), -formula if side == "x" else formula, atol=1e-5)
     assert torch.allclose(frozen(u)(z.double()).float(), u(z), atol=1e-5)
+
+
+def test_in_high_dimension_a_centre_that_moves_inwards_does_not_win_every_point():
+    """With b_k held it did: it comes nearer to all points at once, and the others never moved again."""
+    centres, z = normal(200, 128), normal(1000, 128, seed=1)
+    u = Funnel(centres)
+    with torch.no_grad():
+        u.centres[0].mul_(0.5)
+        won = (u.winner(z, u.heights()) == 0).float().mean()
+        held = (u.winner(z, Funnel(centres).heights()) == 0).float().mean()
+    assert won < 0.05 and held > 0.3
+
+
+def test_one_funnel_alone_can_be_trained():
+    u = Funnel(normal(1, 3))
+    u(normal(10, 3)).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in u.parameters())
 
 
 def test_gradients_near_a_centre_have_norm_one():
