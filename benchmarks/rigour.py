@@ -1,18 +1,23 @@
 """Is the truth in the interval?  Random problems against their optimum in exact rational arithmetic.
 
-    python benchmarks/rigour.py [--problems 1000] [--first 0] [--largest 40]
+    python benchmarks/rigour.py [--problems 1000] [--first 0] [--largest 40] [--resume FILE] [--record FILE]
 
 Every problem goes through every method that takes it, run to its end, stopped by ``max_seconds``, by Ctrl-C
-raised inside its cost, and with a budget of one iteration.  Prints counts, and each violation with its seed;
-exits with 1 if there is one.  Costs and masses have exponents from 1e-300 to 1e300; what a typed error
-refuses (distances that overflow) is counted apart.
+raised inside its cost, and with a budget of one iteration; and once more in other units, a power of two away.
+Prints counts, and each violation with its seed; exits with 1 if there is one.  Costs and masses have exponents
+from 1e-300 to 1e300; what a typed error refuses (distances that overflow) is counted apart.
+
+``--resume FILE`` keeps the counts of every twenty problems, so that a run of hours can be cut and taken up again by
+the same commit.  ``--record FILE`` appends the sums as one line, which docs/trust.md quotes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import subprocess
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -28,22 +33,33 @@ import zoo
 
 import otcore
 from otcore._api import as_problem
+from otcore._solve import run
 from otcore.costs import CloudCost, DenseCost, LineCost
 from otcore.solvers.dual import Dual
 
-EXACT = ("auto", "line", "linprog", "dual", "emd")
+EXACT = ("auto", "line", "linprog", "dual", "emd", "network-simplex")
 WIDTH = 1e-12  # of max(|W|, mass * spread): exact methods stop at a relative gap of 1e-9, and reach this almost always
 SUBNORMAL = 1e-290  # products of cost and mass below lose digits to gradual underflow: widths are not judged there
 ORDERS = (1, 1, 1, 1.5, 2, 2, 2.5, 3, 1.1)
+KINDS = ("matrix", "forbidden", "huge", "distance matrix", "cloud", "cloud", "sqeuclidean", "line", "callable")
+BATCH = 20  # problems between two lines of --resume
+UNITS = 660  # binary exponents of the other units: 1e-200 to 1e200
+SMALL_CRITIC = otcore.Critic(lipschitz="funnel", n_funnels=4, max_iter=2)  # bad candidates will do
 
 
 class Instance(NamedTuple):
-    """``solve(p, q, **options)``."""
+    """``solve(p, q, **options)``, and the same problem as the oracle reads it where that is another."""
 
     kind: str
     p: Any
     q: Any
     options: dict[str, Any]
+    plain: tuple[Any, Any, dict[str, Any]] | None = None
+
+    @property
+    def truth(self) -> tuple[Fraction, Fraction]:
+        """An interval of Fractions around the optimum; ValueError where arcs forbid every plan."""
+        return zoo.Zoo(self.kind, lambda: self.plain or (self.p, self.q, self.options), frozenset()).truth
 
 
 # -- problems --------------------------------------------------------------------------------------------------
@@ -53,9 +69,9 @@ def instance(seed: int, largest: int) -> Instance:
     """A random problem; seeds differ in kind, size, degeneracy and units."""
     rng = np.random.default_rng(seed)
     n, m = np.exp(rng.uniform(0, np.log(largest + 1), 2)).astype(int)
-    kind = str(rng.choice(["matrix", "forbidden", "huge", "distance matrix", "cloud", "cloud", "sqeuclidean", "line"]))
+    kind = str(rng.choice(KINDS))
     unit = 10.0 ** (rng.uniform(-300, 300) if rng.random() < 0.5 else 0)
-    if kind in ("cloud", "line", "sqeuclidean"):
+    if kind in ("cloud", "line", "sqeuclidean", "callable"):
         order = 2 if kind == "sqeuclidean" else float(rng.choice(ORDERS))
         d = 1 if kind == "line" else int(rng.integers(2, 5))
         unit **= 1 / max(order, 2)  # squares are formed below order 2, too
@@ -67,7 +83,11 @@ def instance(seed: int, largest: int) -> Instance:
         if kind == "cloud":
             options["metric"] = str(rng.choice(["euclidean", "cityblock", "chebyshev"]))
         a, b = _weights(rng, n, m)
-        return Instance(kind, otcore.Measure(x, a), otcore.Measure(y, b), options)
+        p, q = otcore.Measure(x, a), otcore.Measure(y, b)
+        if kind == "callable":
+            options["metric"] = _callable
+            return Instance(kind, p, q, options, (p.weights, q.weights, {"metric": _callable(x, y), "order": order}))
+        return Instance(kind, p, q, options)
     if kind == "distance matrix":
         order = float(rng.choice(ORDERS))
         x = _points(rng, n, 2, 1.0)
@@ -80,6 +100,11 @@ def instance(seed: int, largest: int) -> Instance:
     if kind == "forbidden":
         M[rng.random((n, m)) < rng.choice([0.2, 0.6])] = np.inf
     return Instance(kind, a, b, {"cost": M})
+
+
+def _callable(x: Any, y: Any) -> Any:
+    """Cityblock distances, as a user might write them."""
+    return np.abs(np.asarray(x)[:, None] - np.asarray(y)).sum(axis=2)
 
 
 def _points(rng: Any, n: int, d: int, unit: float) -> Any:
@@ -160,9 +185,10 @@ def runs(problem: Any, seed: int) -> Iterator[tuple[str, Any, dict[str, Any], in
     rng = np.random.default_rng(seed)
     for method in otcore.methods():
         if method.available and method.needs <= problem.cost.traits:
-            yield method.name, method.name, {}, 0
-            yield f"{method.name}, Ctrl-C", method.name, {}, int(rng.integers(1, 60))
-            yield f"{method.name}, max_seconds", method.name, {"max_seconds": float(rng.choice([0, 1e-3]))}, 0
+            solver = SMALL_CRITIC if method.name == "critic" else method.name
+            yield method.name, solver, {}, 0
+            yield f"{method.name}, Ctrl-C", solver, {}, int(rng.integers(1, 60))
+            yield f"{method.name}, max_seconds", solver, {"max_seconds": float(rng.choice([0, 1e-3]))}, 0
     top = max(abs(v) for v in problem.cost.bounds()) or 1.0
     yield "sinkhorn, one iteration", otcore.Sinkhorn(epsilon=top, max_iter=1), {}, 0
     yield "dual, one round", Dual(max_rounds=1), {}, 0
@@ -176,36 +202,56 @@ def judge(seed: int, largest: int, counts: Counter[str]) -> list[str]:
     p = instance(seed, largest)
     try:
         problem = as_problem(p.p, p.q, **p.options)
-        truth = zoo.Zoo(str(seed), lambda: (p.p, p.q, p.options), frozenset()).truth
+        truth = p.truth
     except otcore.OTError as error:
-        counts[f"refused: {type(error).__name__}"] += 1
+        counts[f"problems refused: {type(error).__name__}"] += 1
         return []
     except ValueError:  # the oracle finds no way past the forbidden arcs
         truth = None
     counts["problems"] += 1
-    faults = []
+    where = f"seed {seed} ({p.kind} {problem.shape}, {p.options.get('order', 1)})"
+    faults = [f"{where}: {fault}" for fault in in_other_units(problem, seed, counts)] if truth else []
     for label, method, options, call in runs(problem, seed):
-        where = f"seed {seed} ({p.kind} {problem.shape}, {p.options.get('order', 1)}), {label}"
         try:
             with warnings.catch_warnings(), interrupted(call):
                 warnings.simplefilter("error")
                 solution = otcore.solve(p.p, p.q, method=method, **options, **p.options)
         except otcore.OTError as error:
             kind = type(error).__name__
-            counts[f"refused: {kind}"] += 1
-            if truth is not None and kind != "NonFiniteError":  # that one refuses products that overflow
-                faults.append(f"{where}: {kind}: {error}")
+            counts[f"runs refused: {kind}"] += 1
+            # NonFiniteError refuses products that overflow; critics take the Euclidean distance only.
+            meant = kind == "NonFiniteError" or (kind == "UnsupportedProblemError" and label.startswith("critic"))
+            if truth is not None and not meant:
+                faults.append(f"{where}, {label}: {kind}: {error}")
             continue
         except KeyboardInterrupt:
             counts["Ctrl-C before the first interval"] += 1
             continue
         except Exception as error:
-            faults.append(f"{where}: {type(error).__name__}: {error}")
+            faults.append(f"{where}, {label}: {type(error).__name__}: {error}")
             continue
         counts["intervals"] += 1
         counts[f"  {solution.status.name}"] += 1
-        faults += [f"{where}: {fault}" for fault in check(solution, truth, label, counts)]
+        faults += [f"{where}, {label}: {fault}" for fault in check(solution, truth, label, counts)]
     return faults
+
+
+def in_other_units(problem: Any, seed: int, counts: Counter[str]) -> list[str]:
+    """Costs and masses times powers of two: the interval must be the same bits, times their product."""
+    rng = np.random.default_rng(seed)
+    u, v = (int(k) for k in rng.integers(-UNITS, UNITS + 1, 2))
+    largest = max(abs(v) for v in problem.cost.bounds())
+    home = [math.frexp(x)[1] for x in (largest, problem.mass, largest * problem.mass)]
+    if any(abs(e) > 60 for e in home) or abs(u + v) > UNITS:  # only what starts near 1 stays among normal floats
+        return []
+    moved = otcore.Problem(np.ldexp(problem.a, v), np.ldexp(problem.b, v), problem.cost.scaled(u))
+    here, there = (run(x, "network-simplex") for x in (problem, moved))
+    counts["other units"] += 1
+    ends = [math.ldexp(x, u + v) for x in (here.lower, here.upper)]
+    if ends == [there.lower, there.upper]:
+        return []
+    counts["INTERVALS THAT DEPEND ON THE UNIT"] += 1
+    return [f"costs times 2^{u}, masses times 2^{v}: {ends} became {[there.lower, there.upper]}"]
 
 
 def check(solution: Any, truth: tuple[Fraction, Fraction] | None, label: str, counts: Counter[str]) -> list[str]:
@@ -226,9 +272,38 @@ def check(solution: Any, truth: tuple[Fraction, Fraction] | None, label: str, co
         scale = max(abs(float(truth[0])), solution.problem.cost.rounding_scale(a, b))
         if scale > SUBNORMAL and a.sum() > SUBNORMAL:
             counts["  run to the end by an exact method"] += 1
-            counts[f"  of these wider than {WIDTH:g} of the scale"] += solution.gap > WIDTH * scale
-            counts["  of these STALLED, and saying so"] += not solution.certified
+            counts[f"  wider than {WIDTH:g} of the scale"] += solution.gap > WIDTH * scale
+            if solution.gap > WIDTH * scale:
+                counts[f"    by {label}"] += 1
+            counts["  STALLED, and saying so"] += not solution.certified
     return faults
+
+
+def commit() -> str:
+    """Of the code that runs, with a + where it is not what was committed."""
+    name, changes = (
+        subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
+        for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "../otcore"))
+    )
+    return name.strip() + ("+" if changes else "")
+
+
+def batches(first: int, problems: int, largest: int, resume: Path | None) -> Iterator[dict[str, Any]]:
+    """Counts and faults of every ``BATCH`` seeds, from the file where it has them."""
+    state = {"commit": commit(), "largest": largest}
+    lines = resume.read_text().splitlines() if resume and resume.exists() else []
+    done = {(row["first"], row["problems"]): row for row in map(json.loads, lines) if state.items() <= row.items()}
+    for seed in range(first, first + problems, BATCH):
+        size = min(BATCH, first + problems - seed)
+        if (seed, size) not in done:
+            counts: Counter[str] = Counter()
+            faults = [fault for k in range(seed, seed + size) for fault in judge(k, largest, counts)]
+            row = {"first": seed, "problems": size, "counts": counts, "faults": faults, **state}
+            if resume:
+                with resume.open("a") as file:
+                    print(json.dumps(row), file=file)
+            done[seed, size] = row
+        yield done[seed, size]
 
 
 def main() -> int:
@@ -236,17 +311,22 @@ def main() -> int:
     parser.add_argument("--problems", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--largest", type=int, default=40, help="largest number of points on a side")
+    parser.add_argument("--resume", type=Path, help="file of finished batches, continued by the same commit")
+    parser.add_argument("--record", type=Path, help="JSON lines to append the sums to")
     arguments = parser.parse_args()
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter({"INTERVALS VIOLATED": 0})
     faults = []
-    begin = time.perf_counter()
-    for seed in range(arguments.first, arguments.first + arguments.problems):
-        for fault in judge(seed, arguments.largest, counts):
-            print(fault, flush=True)
-            faults.append(fault)
+    for row in batches(arguments.first, arguments.problems, arguments.largest, arguments.resume):
+        counts.update(row["counts"])
+        faults += row["faults"]
+        print(*row["faults"], sep="\n", end="\n" if row["faults"] else "", flush=True)
     for what, count in counts.items():
         print(f"{count:>9}  {what}")
-    print(f"{len(faults):>9}  faults in {time.perf_counter() - begin:.0f} s")
+    print(f"{len(faults):>9}  faults")
+    if arguments.record:
+        names = {what.strip(" ,").replace(" ", "_"): count for what, count in counts.items()}
+        with arguments.record.open("a") as file:
+            print(json.dumps({"part": "rigour", "commit": commit(), **names, "faults": len(faults)}), file=file)
     return min(len(faults), 1)
 
 
