@@ -45,26 +45,28 @@ OPERATORS: dict[type, list[type]] = {
     ast.Mod: [ast.Mult], ast.Pow: [ast.Mult], ast.LShift: [ast.RShift], ast.RShift: [ast.LShift],
     ast.BitAnd: [ast.BitOr], ast.BitOr: [ast.BitAnd], ast.And: [ast.Or], ast.Or: [ast.And],
 }  # fmt: skip
+NO_CODE = (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin"}
 
-# (module, line as it stands, fault) -> why no test can tell, or need not.
-EXPLAINED: dict[tuple[str, str, str], str] = {}
+# (line as it stands, fault) -> why no test can tell, or need not.
+EXPLAINED: dict[tuple[str, str], str] = {}
 
 
 class Mutant(NamedTuple):
-    """One fault: where, what, and the text of the whole module with it."""
+    """One fault: where, what, which of several alike in the line, and the text of the whole module with it."""
 
     module: str
     line: int
     text: str
     fault: str
+    which: int
     source: str
 
 
 def mutants(module: str) -> Iterator[Mutant]:
-    """All mutants of a module, in the order of its lines."""
+    """All mutants of a module."""
     source = (ROOT / module).read_text(encoding="utf-8")
-    lines, tree = source.splitlines(), ast.parse(source)
+    lines, tree, alike = source.splitlines(), ast.parse(source), Counter[tuple[str, str]]()
     _mark(tree)
     for place, node in enumerate(ast.walk(tree)):
         if not node.mutable:
@@ -73,8 +75,10 @@ def mutants(module: str) -> Iterator[Mutant]:
             changed = copy.deepcopy(tree)
             target = next(n for k, n in enumerate(ast.walk(changed)) if k == place)
             changes(target)
-            line = node.lineno
-            yield Mutant(module, line, lines[line - 1].strip(), fault, ast.unparse(ast.fix_missing_locations(changed)))
+            text = lines[node.lineno - 1].strip()
+            alike[text, fault] += 1
+            code = ast.unparse(ast.fix_missing_locations(changed))
+            yield Mutant(module, node.lineno, text, fault, alike[text, fault], code)
 
 
 def _mark(tree: ast.AST) -> None:
@@ -213,7 +217,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     alive = []
     for mutant in (m for module in arguments.modules for m in mutants(module)):
-        key = mutant.module, mutant.text, mutant.fault, counts["mutants"]
+        key = mutant.module, mutant.text, mutant.fault, mutant.which
         if key not in known:
             known[key] = killed(mutant)
             if arguments.resume:
@@ -222,7 +226,7 @@ def main() -> int:
         counts["mutants"] += 1
         counts[f"killed: {known[key]}" if known[key] else "survived"] += 1
         if not known[key]:
-            why = EXPLAINED.get((mutant.module, mutant.text, mutant.fault))
+            why = EXPLAINED.get((mutant.text, mutant.fault))
             counts["survived, explained"] += why is not None
             alive += [] if why else [mutant]
             print(f"{mutant.module}:{mutant.line}: {mutant.fault}\n    {mutant.text}\n    {why or 'ALIVE'}", flush=True)
