@@ -93,11 +93,11 @@ def _cost(cost: Cost) -> dict[str, Any]:
     if isinstance(cost, CloudCost | LineCost) and cost.shift == 0:
         metric = cost.metric if isinstance(cost, CloudCost) else "cityblock"  # on a line all metrics are |x - y|
         x, y = (v.reshape(len(v), -1).tolist() for v in (cost.x, cost.y))
-        return {"kind": "points", "metric": metric, "exponent": exponent, "x": x, "y": y}
+        return {"exponent": exponent, "metric": metric, "x": x, "y": y}
     if isinstance(cost, MatrixMetricCost) and exponent != 1:
-        return {"kind": "power", "exponent": exponent, "D": _rows(cost.base)}
+        return {"exponent": exponent, "matrix": _rows(cost.base)}
     if cost.enclosure.exact:
-        return {"kind": "matrix", "M": _rows(cost.to_dense())}
+        return {"exponent": 1, "matrix": _rows(cost.to_dense())}
     raise UnsupportedProblemError(
         f"to_json: the entries of {type(cost).__name__} are enclosed, not given; pass the matrix as cost=..."
     )
