@@ -181,7 +181,7 @@ def interrupted(calls: int) -> Iterator[None]:
 
 
 def runs(problem: Any, seed: int) -> Iterator[tuple[str, Any, dict[str, Any], int]]:
-    """(label, method, options of solve, call that Ctrl-C interrupts): each method to its end, and stopped in one way."""
+    """(label, method, options of solve, call that Ctrl-C interrupts): each method to its end, and stopped one way."""
     rng = np.random.default_rng(seed)
     top = max(abs(v) for v in problem.cost.bounds()) or 1.0
     tiny = {"sinkhorn": otcore.Sinkhorn(epsilon=top, max_iter=1), "dual": Dual(max_rounds=1)}

@@ -48,9 +48,6 @@ class Cost(NamedTuple):
     shift: int
 
 
-# -- reading ------------------------------------------------------------------------------------------------
-
-
 def read(path: Any) -> Any:
     """What a file holds; no key may stand twice."""
     with open(path, encoding="utf-8") as file:
@@ -67,10 +64,6 @@ def _require(condition: Any, message: str, error: type[ValueError] = ValueError)
         raise error(message)
 
 
-def _keys(record: Any, keys: set[str]) -> None:
-    _require(isinstance(record, dict) and record.keys() == keys, f"expected an object with the keys {sorted(keys)}")
-
-
 def _doubles(values: Any, *also: type) -> list[Any]:
     """Finite doubles, each the nearest to its decimals; None among them if its type is ``also`` allowed."""
     _require(isinstance(values, list) and values, "expected a list that is not empty")
@@ -81,8 +74,9 @@ def _doubles(values: Any, *also: type) -> list[Any]:
 
 
 def _table(rows: Any, *also: type) -> list[list[Any]]:
-    table = [_doubles(row, *also) for row in (rows if isinstance(rows, list) else [])]
-    _require(len({*map(len, table)}) == 1, "expected a list of rows of one length")
+    _require(isinstance(rows, list), "expected a list of rows")
+    table = [_doubles(row, *also) for row in rows]
+    _require(len({*map(len, table)}) == 1, "rows differ in length")
     return table
 
 
@@ -99,8 +93,9 @@ def _integers(values: list[Any], bits: int) -> list[Any]:
 
 def read_cost(record: Any) -> Cost:
     """The real cost matrix that a file speaks of: a matrix or distances of points, to a power."""
-    points = isinstance(record, dict) and "metric" in record
-    _keys(record, {"exponent", "metric", "x", "y"} if points else {"exponent", "matrix"})
+    keys = {*record} if isinstance(record, dict) else set()
+    points = keys == {"exponent", "metric", "x", "y"}
+    _require(points or keys == {"exponent", "matrix"}, "cost: expected an exponent, and a matrix or metric, x, y")
     (p,) = _doubles([record["exponent"]])
     _require(1 <= p <= 32 and (2 * p).is_integer(), "exponent: expected 1, 1.5, 2 ... 32")
     q: Callable[[int, int], int | None]
@@ -110,7 +105,7 @@ def read_cost(record: Any) -> Cost:
         x, y = _table(record["x"]), _table(record["y"])
         _require(len(x[0]) == len(y[0]), "x, y: dimensions differ")
         bits, shape = _bits(*x, *y), (len(x), len(y))
-        X, Y = ([_integers(point, bits) for point in points] for points in (x, y))
+        X, Y = ([_integers(point, bits) for point in side] for side in (x, y))
         q = lambda i, j: base([*map(sub, X[i], Y[j])])  # noqa: E731
     else:
         M, power = _table(record["matrix"], type(None)), 1
@@ -121,12 +116,9 @@ def read_cost(record: Any) -> Cost:
     return Cost(shape, q, *Fraction(p / power).as_integer_ratio(), int(bits * p))
 
 
-# -- the four claims ------------------------------------------------------------------------------------------
-
-
 def check(record: Any) -> str:
     """A sentence when the interval follows; else :class:`Invalid`, or another error."""
-    _keys(record, KEYS)
+    _require(isinstance(record, dict) and {*record} == KEYS, f"expected an object with the keys {sorted(KEYS)}")
     _require(record["format"] == FORMAT, f"format: expected {FORMAT!r}")
     cost = read_cost(record["cost"])
     a, b, f, g = (_doubles(record[name]) for name in "abfg")
