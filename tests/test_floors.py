@@ -39,7 +39,10 @@ UPWARD = {  # Certificate.verify() and .to_json() open the second opinion and th
     ("solution", "certify.verify"),
     ("solution", "certify.export"),
 }
-ONLY = {"torch": ("neural",), "ot": ("solvers.emd", "bench.peers")}  # who may import what is slow or optional
+ONLY = {  # who may import what is slow or optional
+    "torch": ("neural", "bench.peers.entropic"),
+    "ot": ("solvers.emd", "bench.peers"),
+}
 
 
 def name_of(path: Path) -> str:

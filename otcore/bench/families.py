@@ -8,6 +8,7 @@ import numpy as np
 
 from otcore._types import Array
 from otcore.bench.instance import Arguments, family
+from otcore.errors import InvalidProblemError
 from otcore.measure import Measure
 
 TAIL = 1.5  # Pareto exponent of heavy-tailed weights: finite mean, infinite variance
@@ -104,6 +105,31 @@ def mixture(rng: Any, n: int) -> Arguments:
         return np.asarray(centres[k] + scales[k, None] * rng.normal(size=(n, 2)))
 
     return Measure(sample()), Measure(sample()), {}
+
+
+@family("funnels")
+def funnels(rng: Any, n: int) -> Arguments:
+    """A critic's benchmark whose truth is known: points of dimension 8 moved towards the nearest of 16 centres.
+
+    The potential ``u(z) = min_k |z - c_k|`` is 1-Lipschitz and falls at unit speed along every move, so that
+    W_1 = mean |x - T x| whatever the lengths of the moves.  [Korotin 2022]
+    """
+    c, x = rng.normal(size=(16, 8)), 2.0 * rng.normal(size=(n, 8))
+    near = c[np.linalg.norm(x[:, None] - c, axis=2).argmin(axis=1)]
+    return Measure(x), Measure((x + rng.random((n, 1)) * (near - x))[rng.permutation(n)]), {}
+
+
+@family("digits", "sklearn")
+def digits(rng: Any, n: int) -> Arguments:
+    """Handwritten digits from scikit-learn's files: images of two different digits, points of dimension 64."""
+    from sklearn.datasets import load_digits
+
+    images, label = load_digits(return_X_y=True)
+    one, other = (images[label == k] / 16.0 for k in rng.choice(10, 2, replace=False))
+    if n > min(len(one), len(other)):
+        raise InvalidProblemError(f"there are {min(len(one), len(other))} images of a digit; too few for {n} a side")
+    p, q = (Measure(z[rng.choice(len(z), n, replace=False)]) for z in (one, other))
+    return p, q, {}
 
 
 @family("dense")

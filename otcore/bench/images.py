@@ -132,22 +132,43 @@ def shapes(rng: Any, n: int) -> Arguments:
     return images(draw(), draw())
 
 
-@family("photograph")
-def photograph(rng: Any, n: int) -> Arguments:
-    """Two random square windows of the photograph that comes with matplotlib, brightness as mass."""
-    from matplotlib import cbook, image
-
-    grey = np.asarray(image.imread(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))).mean(axis=2) + 1.0
+def windows(rng: Any, n: int, grey: Matrix) -> Arguments:
+    """Two random square windows of a picture, about n pixels each after averaging, brightness as mass."""
     k = side(n)
     block = min(grey.shape) // (2 * k)
     if block == 0:
-        raise InvalidProblemError(f"the photograph has {min(grey.shape)} pixels a side; too few for {n} points")
+        raise InvalidProblemError(f"the picture has {min(grey.shape)} pixels a side; too few for {n} points")
 
     def window() -> Matrix:
         i, j = (rng.integers(0, edge - block * k + 1) for edge in grey.shape)
         return np.asarray(grey[i : i + block * k, j : j + block * k].reshape(k, block, k, block).sum(axis=(1, 3)))
 
     return images(window(), window())
+
+
+@family("photograph")
+def photograph(rng: Any, n: int) -> Arguments:
+    """Two windows of the photograph that comes with matplotlib, brightness as mass."""
+    from matplotlib import cbook, image
+
+    picture = image.imread(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    return windows(rng, n, np.asarray(picture).mean(axis=2) + 1.0)
+
+
+@family("classic-images", "skimage")
+def classic_images(rng: Any, n: int) -> Arguments:
+    """DOTmark's classic images: two windows of the cameraman's successor that comes with scikit-image."""
+    from skimage import data
+
+    return windows(rng, n, np.asarray(data.camera(), dtype=np.float64) + 1.0)
+
+
+@family("microscopy", "skimage")
+def microscopy(rng: Any, n: int) -> Arguments:
+    """DOTmark's microscopy: two windows of the stained tissue that comes with scikit-image, darkness as mass."""
+    from skimage import data
+
+    return windows(rng, n, 256.0 - np.asarray(data.immunohistochemistry(), dtype=np.float64).mean(axis=2))
 
 
 def _from_files(kind: str) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from otcore.errors import InvalidProblemError
+from otcore.errors import InvalidProblemError, MissingDependencyError
 from otcore.problem import Problem
 
 __all__ = ["Family", "Instance", "families", "family"]
@@ -32,22 +33,32 @@ class Family:
         the folder of the files as a third argument.
     data : bool
         Whether it is read from files that otcore does not bring along.
+    requires : tuple of str
+        Modules whose files it reads.
     """
 
     name: str
     summary: str
     make: Callable[..., Arguments]
     data: bool = False
+    requires: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """What it requires and is not installed."""
+        return [module for module in self.requires if find_spec(module) is None]
 
 
 _FAMILIES: dict[str, Family] = {}
 
 
-def family(name: str, data: bool = False) -> Callable[[Callable[..., Arguments]], Callable[..., Arguments]]:
+def family(
+    name: str, *requires: str, data: bool = False
+) -> Callable[[Callable[..., Arguments]], Callable[..., Arguments]]:
     """Enter a maker of problems into the one registry that benchmarks and tests share."""
 
     def enter(make: Callable[..., Arguments]) -> Callable[..., Arguments]:
-        _FAMILIES[name] = Family(name, (make.__doc__ or "").strip().splitlines()[0], make, data)
+        _FAMILIES[name] = Family(name, (make.__doc__ or "").strip().splitlines()[0], make, data, requires)
         return make
 
     return enter
@@ -102,6 +113,10 @@ class Instance:
         if self.family not in known:
             raise InvalidProblemError(f"no instances called {self.family!r}; there are {', '.join(sorted(known))}")
         kind = known[self.family]
+        if kind.missing:
+            raise MissingDependencyError(
+                f"{self.family} is read from files of {kind.missing[0]}, which is not installed"
+            )
         rng = np.random.default_rng([zlib.crc32(self.family.encode()), self.size, self.seed])
         if not kind.data:
             return kind.make(rng, self.size)

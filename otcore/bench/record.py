@@ -16,7 +16,9 @@ from typing import Any
 
 __all__ = ["Record", "append", "environment", "read"]
 
-PACKAGES = ("otcore", "numpy", "scipy", "numba", "POT", "ott-jax", "geomloss", "ortools", "wasserstein", "torch")
+PACKAGES = (
+    "otcore", "numpy", "scipy", "numba", "POT", "ott-jax", "geomloss", "highspy", "lapx", "ortools", "torch",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from otcore.solution import Candidate
 FAMILIES = ("plane-weighted", "line", "assignment", "dense")
 # Kernels exp(-M / epsilon) that underflow here: such a peer may return anything, and what it proves stays true.
 UNDERFLOWING = {"pot:sinkhorn", "pot:sinkhorn/4", "pot:sinkhorn_stabilized", "pot:sinkhorn_stabilized/4"}
-ENTROPIC = {name for name in contestants() if "sinkhorn" in name}
+ENTROPIC = {name for name in contestants() if "sinkhorn" in name or "SamplesLoss" in name}
 BASELINES = {"numpy:two-sorts"}
 CELLS = [
     (name, family)
@@ -41,12 +41,13 @@ def test_what_an_answer_proves_holds_the_truth(name, family, truth):
         assert verdict.lower <= best.upper and best.lower <= verdict.upper
     if name in UNDERFLOWING | BASELINES:
         return
-    stops_early = name in ENTROPIC or "dual" in name
+    stops_early = name in ENTROPIC or name.startswith("otcore:dual")
     assert answer.value == pytest.approx(best.value, rel=0.2 if stops_early else 1e-9)
     if verdict is None:
         return
     # Potentials and plans are translated into our units: a wrong sign or scale would leave the trivial bounds.
-    assert verdict.upper - verdict.lower <= (1e-9 if name.startswith(("pot:emd", "scipy")) else 0.2) * best.upper
+    tight = 1e-9 if name.startswith(("pot:emd", "scipy", "highs", "lapx")) else 0.3
+    assert verdict.upper - verdict.lower <= tight * best.upper
 
 
 def test_a_liar_is_not_believed():

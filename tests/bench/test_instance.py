@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
+import otcore
 from otcore.bench.images import gaussian_field
 from otcore.bench.instance import Instance, families
-from otcore.errors import InvalidProblemError
+from otcore.errors import InvalidProblemError, MissingDependencyError
 
-DRAWN = [name for name, kind in families().items() if not kind.data]
+DRAWN = [name for name, kind in families().items() if not kind.data and not kind.missing]
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -33,6 +36,21 @@ def test_a_family_says_in_one_line_what_it_is(name):
 def test_an_unknown_family_is_named_with_those_there_are():
     with pytest.raises(InvalidProblemError, match=r"no instances called 'planes'.*plane"):
         Instance("planes", 10).problem()
+
+
+def test_funnels_bring_their_truth_along():
+    p, q, _ = Instance("funnels", 60).arguments()
+    rng = np.random.default_rng([zlib.crc32(b"funnels"), 60, 0])
+    c = rng.normal(size=(16, 8))
+    u = [np.linalg.norm(z[:, None] - c, axis=2).min(axis=1).mean() for z in (p.points, q.points)]
+    s = otcore.solve(p, q)
+    assert s.lower <= (u[0] - u[1]) * (1 + 1e-14) and u[0] - u[1] <= s.upper * (1 + 1e-14)
+
+
+def test_a_family_whose_files_are_not_installed_says_so(monkeypatch):
+    monkeypatch.setattr("otcore.bench.instance.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="digits is read from files of sklearn"):
+        Instance("digits", 40).problem()
 
 
 def test_files_are_read_from_the_folder_given_and_never_named(tmp_path):
