@@ -86,13 +86,17 @@ class Reduction:
         return full_f, full_g
 
     def restrict_start(self, start: Candidate | None) -> Candidate | None:
-        """A user's start, in the reduced problem's terms: its potentials and the support of a sparse plan."""
+        """A user's start, in the reduced problem's terms: its potentials and the support of a sparse plan.
+
+        An entropic plan keeps its own potentials, which those of its certificate have been lifted from.
+        """
         if start is None or self.problem is None or (start.plan is None and start.potentials is None):
             return None
         potentials = plan = None
-        if start.potentials is not None:
+        given = (start.plan.f, start.plan.g) if isinstance(start.plan, GibbsPlan) else start.potentials
+        if given is not None:
             unit = self.original.cost_unit / self.problem.cost_unit
-            f, g = start.potentials
+            f, g = given
             potentials = f[self.i] * unit, g[self.j] * unit
         if isinstance(start.plan, SparsePlan):
             plan = self._restrict_plan(start.plan)

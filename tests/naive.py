@@ -234,3 +234,11 @@ def sinkhorn(M, a, b, epsilon, sweeps, f, g, omega):
         step = epsilon * np.log(b / np.exp((f[:, None] + g - M) / epsilon).sum(axis=0))
         g += step if sweep == sweeps - 1 else omega * step
     return f, g
+
+
+def cell_sums(M, cell, share):
+    """Weighted sums of the rows of M over the rows of each cell."""
+    total = [[0.0] * len(M[0]) for _ in range(max(cell) + 1)]
+    for costs, c, weight in zip(M, cell, share, strict=True):
+        total[c] = [before + weight * cost for before, cost in zip(total[c], costs, strict=True)]
+    return total

@@ -95,6 +95,7 @@ def sinkhorn(
     tol: float,
     expired: Callable[[], bool] = lambda: False,
     vertex: bool = False,
+    accelerate: bool = True,
 ) -> Iterator[Iterate]:
     """Iterates of Sinkhorn's algorithm in the log domain, without end: the caller stops.
 
@@ -111,12 +112,16 @@ def sinkhorn(
     vertex : bool
         Where Newton's method gets nowhere, start again from the exact optimum: epsilon is then below the spacing of
         the costs, and the potentials have farther to go than any method on one epsilon would take them.
+    accelerate : bool
+        False: nothing but passes, each row and column answering in turn.
     """
     relaxation, columns, best, patience = Relaxation(), 0.0, math.inf, PATIENCE
     for passes in count(1):
         f, g, rows, after = cost.sinkhorn_pass(epsilon, f, g, a, b, relaxation.omega)
         error = rows + columns
         yield Iterate(f, g, error, passes)
+        if not accelerate:
+            continue
         tail = tail_of(cost, a, b, epsilon, f, g, tol) if patience > 0 else None
         if tail is None:
             patience -= 1  # too dense as yet

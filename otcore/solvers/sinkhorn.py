@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
+from otcore.engines.coarse import Level, coarse_start, crowd, levels
 from otcore.engines.entropic import Iterate, coarse_epsilon, sinkhorn
 from otcore.errors import UnsupportedProblemError
-from otcore.plans import GibbsPlan
+from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate
 from otcore.solvers._protocol import Budget
+
+Pair = tuple[Potential, Potential]
 
 __all__ = ["SOLVER", "Sinkhorn", "SinkhornReport"]
 
@@ -29,6 +34,7 @@ LARGE = 1 << 26  # entries of a cost whose passes are dear
 POOR = 20.0  # times the error wanted: to fill what a plan lacks then costs more than epsilon does
 LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
+SPARSE = 1 / 64, 64.0  # of the columns, and columns, that share a row's mass: with fewer the exact engine is faster
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class SinkhornReport:
         L1 error of both marginals before rounding onto them, relative to the mass.
     iterations : int
         Passes over the cost: of the level, with a fixed epsilon of all levels.
+    pivots : int
+        Of the network simplex that took over from the potentials of this epsilon; 0 if it did not.
     """
 
     epsilon: float
@@ -54,6 +62,7 @@ class SinkhornReport:
     dual: float | None
     marginal_error: float
     iterations: int
+    pivots: int = 0
 
     @property
     def gap(self) -> float | None:
@@ -76,6 +85,9 @@ class Sinkhorn:
         Marginal error, relative to the mass, at which a fixed epsilon is done.
     max_iter : int
         Iterations allowed at a fixed epsilon.
+    accelerate : bool
+        False: plain passes over the whole cost at every level, without a start between cells, over-relaxation,
+        Newton's method or an early end by the network simplex; for comparison and teaching.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -86,6 +98,7 @@ class Sinkhorn:
     ladder: float = 0.25
     tol: float = 1e-9
     max_iter: int = 100_000
+    accelerate: bool = True
 
     def __post_init__(self) -> None:
         if self.epsilon is not None and not 0 < self.epsilon < np.inf:
@@ -99,34 +112,44 @@ class Sinkhorn:
         return self.epsilon is None
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
-        """Potentials and their Gibbs plan at the end of each level that may close the gap."""
-        m = problem.shape[1]
-        g = np.zeros(m) if start is None or start.potentials is None else start.potentials[1]
-        if self.epsilon is not None:
-            yield from self._fixed(problem, g, budget)
-            return
+        """Potentials and their Gibbs plan at the end of each level that may close the gap, and the exact answer."""
         a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
-        mean = coarse_epsilon(problem.cost, a, b)
-        f = None
-        most = PATIENCE if problem.shape[0] * problem.shape[1] <= LARGE else FEW  # the next level may suit Newton
-        for epsilon in mean * self.ladder ** np.arange(LEVELS + 1):
+        warm = None if start is None else start.potentials
+        stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]
+        mean = coarse_epsilon(stack[-1].cost, stack[-1].a, stack[-1].b)
+        if self.epsilon is None:
+            yield from self._descent(problem, stack, mean, warm, budget)
+        else:
+            yield self._fixed(problem, stack, mean, warm, budget)
+
+    def _descent(
+        self, problem: Problem, stack: list[Level], mean: float, warm: Pair | None, budget: Budget
+    ) -> Iterator[Candidate]:
+        points, (n, m) = stack[0], problem.shape
+        a, b, epsilons = points.a, points.b, mean * self.ladder ** np.arange(LEVELS + 1)
+        first, f, g = coarse_start(stack, epsilons, budget.expired)
+        if warm is not None:
+            f, g = warm
+            first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
+        most = PATIENCE if n * m <= LARGE else FEW  # the next level may suit Newton
+        for epsilon in epsilons[first:]:
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
             tol = max(min(ROUGH, SHARE * epsilon / mean), _reachable(problem, epsilon)) if careful else ROUGH
-            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired):
+            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired, accelerate=self.accelerate):
                 if iterate.error <= tol or iterate.passes >= (most if careful else FEW) or budget.expired():
                     break
             f, g = iterate.f, iterate.g
             if (careful and iterate.error <= POOR * tol) or budget.expired():
                 yield _candidate(problem, iterate, epsilon)
-            if iterate.error > LOST:
+            sparse = self.accelerate and crowd(points, epsilon, f, g) < max(2.0, min(SPARSE[0] * m, SPARSE[1]))
+            if sparse or iterate.error > LOST:
                 break
-        # Below the spacing of the points the exact engine is the better tool: potentials alone ask for it.
-        yield Candidate(potentials=(iterate.f, iterate.g))
+        yield _crossover(problem, iterate, epsilon, budget)
 
-    def _fixed(self, problem: Problem, g: np.ndarray, budget: Budget) -> Iterator[Candidate]:
+    def _fixed(self, problem: Problem, stack: list[Level], mean: float, warm: Pair | None, budget: Budget) -> Candidate:
         assert self.epsilon is not None
-        a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
+        a, b = stack[0].a, stack[0].b
         last = self.epsilon / problem.cost_unit
         top = max(map(abs, problem.cost.bounds()))
         if not top < last * LARGEST_EXPONENT:
@@ -134,13 +157,16 @@ class Sinkhorn:
                 f"epsilon is {self.epsilon}, too small beside costs of {top * problem.cost_unit:.3g} to be resolved; "
                 "take a larger one or an exact method"
             )
-        finite = "finite" in problem.cost.traits
-        mean, f, passes = coarse_epsilon(problem.cost, a, b), None, 0
+        vertex = self.accelerate and "finite" in problem.cost.traits
         above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
-        for epsilon in last * self.ladder ** -np.arange(above, -1.0, -1.0):
+        epsilons, passes = last * self.ladder ** -np.arange(above, -1.0, -1.0), 0
+        first, f, g = coarse_start(stack, epsilons, budget.expired)
+        if warm is not None:
+            first, (f, g) = above, warm
+        for epsilon in epsilons[first:]:
             tol = max(self.tol, _reachable(problem, epsilon)) if epsilon == last else ROUGH
             for iterate in sinkhorn(
-                problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex=epsilon == last and finite
+                problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex and epsilon == last, self.accelerate
             ):
                 passes += 1
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():
@@ -148,7 +174,22 @@ class Sinkhorn:
             f, g = iterate.f, iterate.g
         f, g, *_ = problem.cost.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
         error = problem.cost.sinkhorn_pass(last, f, g, a, b).row_error
-        yield _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
+        return _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
+
+
+def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budget) -> Candidate:
+    """The exact optimum: near the spacing of the points the network simplex is the better tool.
+
+    Entropic potentials are its prices: the arcs that they make tight are the start tree, and nearly the optimal one.
+    """
+    from otcore.engines import exact
+
+    prices, deadline = (iterate.f, iterate.g), budget.deadline
+    states = exact.solve(problem.cost, problem.a, problem.b, potentials=prices, deadline=deadline)
+    (state,) = deque(states, maxlen=1)
+    plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
+    report = SinkhornReport(epsilon * problem.cost_unit, None, None, iterate.error, iterate.passes, state.pivots)
+    return Candidate(plan, (state.f, state.g), report)
 
 
 def _reachable(problem: Problem, epsilon: float) -> float:

@@ -63,6 +63,46 @@ def test_a_start_is_used():
     assert again.gap <= first.gap
 
 
+def clouds(n, m, d, seed=3):
+    rng = np.random.default_rng(seed)
+    return rng.random((n, d)), rng.random((m, d)) ** 1.5
+
+
+@pytest.mark.parametrize("d", [2, 10])
+@pytest.mark.parametrize("stored", [True, False])
+def test_from_cells_over_points_to_the_exact_engine(stored, d):
+    x, y = clouds(800, 750, d)
+    cost = CloudCost(x, y, "euclidean", 2)
+    a, b = np.ones(800), np.full(750, 800 / 750)
+    s = solve(a, b, cost=cost.to_dense() if stored else cost, method="sinkhorn", rtol=1e-9)
+    exact = solve(a, b, cost=cost, method="network-simplex")
+    assert s.certified
+    assert s.value == pytest.approx(exact.value, rel=1e-9)
+    assert s.report.pivots > 0
+
+
+def test_plain_passes_answer_the_same():
+    x, y = clouds(60, 50, 2)
+    for options in ({}, {"epsilon": 0.02, "tol": 1e-7}):
+        plain, fast = (
+            solve(x, y, order=2, method=Sinkhorn(accelerate=fast, **options), rtol=0.05) for fast in (False, True)
+        )
+        assert plain.lower <= fast.upper
+        assert fast.lower <= plain.upper
+        if options:
+            assert plain.report.value == pytest.approx(fast.report.value, rel=1e-6)
+            assert plain.report.iterations > fast.report.iterations
+
+
+def test_a_warm_start_saves_passes():
+    x, y = clouds(900, 900, 2)
+    weights, cost = (np.ones(900), np.ones(900)), CloudCost(x, y, "euclidean", 2)
+    first = solve(*weights, cost=cost, method=Sinkhorn(epsilon=5e-3, tol=1e-7), rtol=0.5)
+    again = solve(*weights, cost=cost, method=Sinkhorn(epsilon=5e-3, tol=1e-6), rtol=0.5, start=first)
+    assert again.report.marginal_error <= 1e-6
+    assert again.report.iterations < 10 < first.report.iterations
+
+
 # -- a fixed epsilon -------------------------------------------------------------------------------------------
 
 
