@@ -34,6 +34,7 @@ LARGE = 1 << 26  # entries of a cost whose passes are dear
 POOR = 20.0  # times the error wanted: to fill what a plan lacks then costs more than epsilon does
 LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
+WIDE = 4.0  # times the largest cost
 SPARSE = 1 / 64, 64.0  # of the columns, and columns, that share a row's mass: with fewer the exact engine is faster
 
 
@@ -114,7 +115,7 @@ class Sinkhorn:
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """Potentials and their Gibbs plan at the end of each level that may close the gap, and the exact answer."""
         a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
-        warm = None if start is None else start.potentials
+        warm = None if start is None else _sensible(start.potentials, problem)
         stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]
         mean = coarse_epsilon(stack[-1].cost, stack[-1].a, stack[-1].b)
         if self.epsilon is None:
@@ -190,6 +191,13 @@ def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budge
     plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
     report = SinkhornReport(epsilon * problem.cost_unit, None, None, iterate.error, iterate.passes, state.pivots)
     return Candidate(plan, (state.f, state.g), report)
+
+
+def _sensible(potentials: Pair | None, problem: Problem) -> Pair | None:
+    """Potentials that answer others are no larger than the costs; larger ones, and nan, say nothing about them."""
+    most = WIDE * max(map(abs, problem.cost.bounds()))
+    small = potentials is not None and all(bool((np.abs(v) <= most).all()) for v in potentials)
+    return potentials if small else None
 
 
 def _reachable(problem: Problem, epsilon: float) -> float:
