@@ -45,6 +45,8 @@ def as_array(value: Any, name: str) -> Array:
 def eps_of(value: Any) -> float:
     """Machine epsilon of the user's own dtype (that of float64 for integers and lists)."""
     dtype = getattr(value, "dtype", None)
+    if dtype is None or dtype == np.float64:
+        return 2.0**-52
     name = str(dtype).rsplit(".", 1)[-1]  # "torch.float32" and "float32" alike
     return {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23}.get(name, 2.0**-52)
 
@@ -73,16 +75,18 @@ def as_weights(value: Any, name: str) -> Array:
         raise ShapeError(f"{name} has shape {w.shape}; expected one weight per point, shape (n,)")
     if w.size == 0:
         raise ShapeError(f"{name} is empty; a measure needs at least one point")
-    require_finite(w, name)
-    if (w < 0).any():
+    least, top = float(w.min()), float(w.max())
+    if not (least >= 0 and top < np.inf):
+        require_finite(w, name)
         k = int(np.argmax(w < 0))
         raise NegativeWeightError(f"{name}[{k}] is {w[k]}; weights are masses and must be >= 0")
-    if not w.any():
+    if top == 0:
         raise NegativeWeightError(f"{name} is all zero; a measure needs some mass")
-    with np.errstate(over="ignore"):
-        total = w.sum()
-    if not np.isfinite(total):
-        raise NonFiniteError(f"{name} sums to inf; divide the weights by {w.max():g} first")
+    if top * w.size == np.inf:
+        with np.errstate(over="ignore"):
+            total = w.sum()
+        if total == np.inf:
+            raise NonFiniteError(f"{name} sums to inf; divide the weights by {top:g} first")
     w = np.array(w, dtype=np.float64, order="C")
     w.setflags(write=False)
     return w

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from otcore.solvers import check, method_named
 from otcore.solvers._protocol import Budget, Solver
 
 __all__ = ["require_certified", "run"]
+
+ROUNDING = 1e-12  # of the value: nothing trivial improves a gap below it
+PATIENT = 1 << 22  # pairs (i, j): above, a solve takes so long that an interval stands ready before it begins
 
 
 def run(
@@ -49,6 +53,7 @@ def run(
         except KeyboardInterrupt:
             if not loop.started:
                 raise
+            loop.offer_trivial()
             status = Status.INTERRUPTED
     return loop.solution(status)
 
@@ -62,11 +67,12 @@ class _Loop:
         self.problem, self.name, self.rtol = problem, name, rtol
         self.begin = time.perf_counter()
         self.budget = Budget.seconds(limit)
-        self.bar = _bar(name, progress)
+        self.progress, self.bar = progress, _bar(name, progress)
         self.certifier = Certifier(problem)
         self.atol = None if atol is None else _tolerance(atol, "atol")
         self.trace: list[Snapshot] = []
         self.report: Any = None
+        self.trivial: SparsePlan | Reduction | None = None  # what to begin with, until it has been offered
         self.started = False
 
     def drive(self, solver: Solver, start: Candidate | Solution | None) -> Status:
@@ -74,10 +80,13 @@ class _Loop:
         reduction = reduce(self.problem, cancel=solver.reduces, cap=getattr(solver, "caps", True))
         if self.atol is None:  # what rounding alone can leave
             self.atol = 16 * 2.0**-52 * reduction.rounding_scale
-        self.certifier.offer_zero()
-        self.offer(Candidate(_trivial_plan(reduction) if corner is None else corner))
-        if corner is not None and not self.certifier.upper < np.inf:
-            raise InfeasibleError("M forbids too many arcs: allow more of them (replace inf) or move the masses")
+        self.trivial = reduction if corner is None else corner
+        n, m = self.problem.shape
+        at_once = getattr(solver, "direct", False) or n * m <= PATIENT
+        if corner is not None or reduction.problem is None or self.budget.deadline is not None or not at_once:
+            self.offer_trivial()
+            if corner is not None and not self.certifier.upper < np.inf:
+                raise InfeasibleError("M forbids too many arcs: allow more of them (replace inf) or move the masses")
         self.started = True
         if reduction.problem is None or self.budget.expired():
             return self.finish()
@@ -100,6 +109,7 @@ class _Loop:
 
     def finish(self) -> Status:
         """After the last candidate: the sharper, dearer bound, if there still is something to gain."""
+        self.offer_trivial()
         if not self.closed and self.problem.cost.common()[0].size:
             self.certifier.offer_one_potential()
             self.snapshot()
@@ -109,7 +119,24 @@ class _Loop:
 
     def offer(self, candidate: Candidate) -> None:
         self.certifier.offer(candidate)
+        lower, upper = self.certifier.lower, self.certifier.upper
+        if not upper - lower <= ROUNDING * abs(upper) < np.inf:
+            self.offer_trivial()
         self.snapshot()
+
+    def offer_trivial(self) -> None:
+        """The zero potential and a plan blind to the cost: whatever else is known, an interval is, and 0 where W is 0.
+
+        An exact method that leaves a gap of nothing but rounding is not kept waiting for them.
+        """
+        if self.trivial is None:
+            return
+        plan = self.trivial if isinstance(self.trivial, SparsePlan) else _trivial_plan(self.trivial)
+        self.certifier.offer_zero()
+        self.certifier.offer(Candidate(plan), trivial=True)
+        self.trivial = None
+        if not self.started:
+            self.snapshot()
 
     def complete(self) -> None:
         """Let the exact engine supply the half that the method does not, for as long as the method took."""
@@ -122,8 +149,9 @@ class _Loop:
     def snapshot(self) -> None:
         lower, upper = self.certifier.lower, self.certifier.upper
         self.trace.append(Snapshot(time.perf_counter() - self.begin, lower, upper))
-        self.bar.update(1)
-        self.bar.set_postfix_str(f"{lower:.8g} <= W <= {upper:.8g}")
+        if self.progress:
+            self.bar.update(1)
+            self.bar.set_postfix_str(f"{lower:.8g} <= W <= {upper:.8g}")
 
     @property
     def closed(self) -> bool:
@@ -218,6 +246,8 @@ def _tolerance(value: float, name: str) -> float:
 
 
 def _bar(name: str, progress: bool) -> Any:
+    if not progress:
+        return nullcontext()
     from tqdm import tqdm
 
-    return tqdm(desc=name, unit=" candidate", disable=not progress, leave=False)
+    return tqdm(desc=name, unit=" candidate", leave=False)

@@ -7,6 +7,7 @@ cancelled, masses and costs scaled by powers of two, costs capped where no optim
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,13 +144,13 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
         if capped is not cost:  # a cost of 1e32 that no plan uses must not blow up the tolerance
             cost, rounding_scale = capped, min(rounding_scale, capped.rounding_scale(a, b))
     top = max(abs(v) for v in cost.bounds())
-    cost_exponent = int(np.clip(-np.frexp(top)[1], -FARTHEST, FARTHEST)) if top > 0 else 0
+    cost_exponent = _to_one(top) if top > 0 else 0
     if abs(cost_exponent) <= NEAR_ONE:
         cost_exponent = 0
-    mass_exponent = int(np.clip(-np.frexp(max(a.sum(), b.sum()))[1], -FARTHEST, FARTHEST))
+    mass_exponent = _to_one(max(float(a.sum()), float(b.sum())))
     a, b = np.ldexp(a, mass_exponent), np.ldexp(b, mass_exponent)
     b *= a.sum() / b.sum()
-    smaller = Problem(
+    smaller = Problem.trusted(
         a,
         b,
         cost.scaled(cost_exponent),
@@ -157,6 +158,11 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
         mass_unit=problem.mass_unit * 2.0**-mass_exponent,
     )
     return Reduction(problem, smaller, rows, columns, shared, rounding_scale)
+
+
+def _to_one(value: float) -> int:
+    """The power of two that brings ``value`` near one, as far as units may move."""
+    return min(max(-math.frexp(value)[1], -FARTHEST), FARTHEST)
 
 
 def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
@@ -168,10 +174,14 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     """
     M = cost.M
     top = cost.bounds()[1]
-    lo = min(float(M.min()), top)  # 0 where dust is left between blocks with no finite arc at all
+    row = M.min(axis=1)
+    lo = min(float(row.min()), top)  # 0 where dust is left between blocks with no finite arc at all
     finite = "finite" in cost.traits
     # Every row and every column needs one arc: the threshold is at least the largest of their minima.
-    least = max(float(M.min(axis=1).max()), float(M.min(axis=0).max())) - lo
+    least = float(row.max()) - lo
+    if finite and top - lo <= WIDE * least:
+        return cost
+    least = max(least, float(M.min(axis=0).max()) - lo)
     # Where no finite cost is far above any other none can drown.  Then the tolerance stays that of the whole matrix,
     # which masses below the rounding of the engines need.
     homogeneous = top - lo <= WIDE * least or top - lo <= WIDE * (float(M.min(where=M > lo, initial=np.inf)) - lo)

@@ -217,7 +217,7 @@ def test_wherever_the_interrupt_comes_it_is_raised_or_the_interval_holds(method,
         assert s.status in (Status.INTERRUPTED, Status.CERTIFIED)
         interrupted += s.status is Status.INTERRUPTED
         finished += s.status is Status.CERTIFIED
-    assert raised
+    assert raised or not forbidden  # which arcs are forbidden is asked first
     assert interrupted
     assert finished
 

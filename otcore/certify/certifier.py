@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 
 from otcore._types import Potential
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
-from otcore.certify.rounding import edge, round_outward
+from otcore.certify.rounding import edge, outward_sum, product_up, rescaled
 from otcore.errors import InfeasibleError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -41,7 +40,7 @@ class Certifier:
         self._mass_exponent = -1 - int(np.frexp(largest)[1])
         self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])
         a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
-        self._scaled = Problem(a, b, problem.cost.scaled(self._cost_exponent), eps=1e-2)  # masses were checked before
+        self._scaled = Problem.trusted(a, b, problem.cost.scaled(self._cost_exponent))
         self._masses = FixedMasses.of(problem.a, problem.b, self._mass_exponent)
         self._best_lower: tuple[float, Potential, Potential] | None = None
         self._latest: tuple[Potential, Potential] | None = None
@@ -49,14 +48,14 @@ class Certifier:
 
     # -- judging ------------------------------------------------------------------------------------
 
-    def offer(self, candidate: Candidate) -> None:
-        """Repair both halves of a candidate and keep what improves on the best."""
+    def offer(self, candidate: Candidate, trivial: bool = False) -> None:
+        """Repair both halves of a candidate and keep what improves on the best; of equals the method's own."""
         if candidate.potentials is not None:
             f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
             self._offer_potentials(f, g)
         if isinstance(candidate.plan, SparsePlan):
             scaled = replace(candidate.plan, mass=np.ldexp(candidate.plan.mass, self._mass_exponent))
-            self._offer_upper(bound_sparse(self._scaled, self._masses, scaled))
+            self._offer_upper(bound_sparse(self._scaled, self._masses, scaled), trivial)
         elif isinstance(candidate.plan, GibbsPlan):
             plan = _moved(candidate.plan, self._scaled, self._cost_exponent)
             self._offer_upper(bound_gibbs(self._scaled, plan))
@@ -65,7 +64,7 @@ class Certifier:
         """The zero potential of the rows, lifted: one c-transform, exactly 0 where rows and columns coincide."""
         f = np.zeros(self._scaled.shape[0])
         g = self._scaled.cost.ctransform(f, axis=0)
-        self._keep_lower(f, np.where(np.isposinf(g), 0.0, g))
+        self._keep_lower(f, np.where(g == np.inf, 0.0, g), trivial=True)
 
     def offer_one_potential(self) -> None:
         """Where rows and columns share points: the latest potential as ONE Lipschitz function on a fixed grid.
@@ -82,29 +81,31 @@ class Certifier:
             self._keep_lower(*pair)
 
     def _offer_potentials(self, f: Potential, g: Potential) -> None:
-        if not ((np.abs(f) < HOPELESS).all() and (np.abs(g) < HOPELESS).all()):
+        if not (np.abs(f).max() < HOPELESS and np.abs(g).max() < HOPELESS):
             return
-        centre = float(np.median(f[self._scaled.a > 0]))  # keeps the two sums from cancelling each other
+        centre = _middle(f[self._scaled.a > 0])  # keeps the two sums from cancelling each other
         self._latest = self._scaled.cost.lift(f - centre, g + centre)
         self._keep_lower(*self._latest)
 
-    def _keep_lower(self, f: Potential, g: Potential) -> None:
+    def _keep_lower(self, f: Potential, g: Potential, trivial: bool = False) -> None:
         """Price feasible potentials: ``sum a f + (A / B) sum b g`` rounded down once."""
         from otcore._kernels.sums import dot2
 
         first, second = dot2(self._scaled.a, f), dot2(self._scaled.b, g)
-        ratio = sum(map(Fraction, self._masses.ratio))
-        worst = edge(second, -1)
-        price = edge(first, -1) + ratio * worst - abs(ratio * worst) * Fraction(self._masses.ratio_error)
+        lost = 0.0
         if self._masses.lost:  # by every weight; twice, for B / A and for the rounding of this sum
-            price -= 2 * Fraction(self._masses.lost) * Fraction(float(np.abs(f).sum() + np.abs(g).sum()))
-        lower = round_outward(price, -1)
-        if self._best_lower is None or lower >= self._best_lower[0]:  # of equals the method's own, not the trivial
+            lost = product_up(2 * self._masses.lost, float(np.abs(f).sum() + np.abs(g).sum()))
+        lower = outward_sum((*edge(first, -1), *edge(second, -1), *self._masses.excess(second), -lost), -1)
+        best = self._best_lower
+        if best is None or lower > best[0] or (lower == best[0] and not trivial):
             self._best_lower = (lower, f, g)
 
-    def _offer_upper(self, bound: UpperBound | None) -> None:
-        best = self._best_upper
-        if bound is not None and (best is None or (bound.perturbed, bound.value) <= (best.perturbed, best.value)):
+    def _offer_upper(self, bound: UpperBound | None, trivial: bool = False) -> None:
+        if bound is None:
+            return
+        best, own = self._best_upper, (bound.perturbed, bound.value)
+        known = (np.inf, np.inf) if best is None else (best.perturbed, best.value)
+        if best is None or own < known or (own == known and not trivial):
             self._best_upper = bound
 
     # -- what is known --------------------------------------------------------------------------------
@@ -149,9 +150,7 @@ class Certifier:
         return f, g
 
     def _unscale(self, value: float, direction: int) -> float:
-        exponent = -self._mass_exponent - self._cost_exponent
-        exact = Fraction(value) * (Fraction(2) ** exponent)
-        return round_outward(exact, direction)
+        return rescaled(value, -self._mass_exponent - self._cost_exponent, direction)
 
     def _notes(self) -> tuple[str, ...]:
         notes = []
@@ -170,6 +169,11 @@ def _moved(plan: GibbsPlan, problem: Problem, exponent: int) -> GibbsPlan:
     """The same entropic plan, stated in the units of ``problem`` (costs times ``2 ** exponent``)."""
     f, g = np.ldexp(plan.f, exponent), np.ldexp(plan.g, exponent)
     return GibbsPlan(f, g, float(np.ldexp(plan.epsilon, exponent)), problem.a, problem.b, problem.cost)
+
+
+def _middle(h: Potential) -> float:
+    """A median, without the care for nan that ``np.median`` pays for."""
+    return float(np.partition(h, h.size // 2)[h.size // 2])
 
 
 def _ldexp_down(h: Potential, exponent: int) -> Potential:

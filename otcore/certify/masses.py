@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
+from math import inf, nextafter
 
 import numpy as np
 
 from otcore._types import Indices, Weights
+from otcore.certify.rounding import Interval
 
 __all__ = ["BITS", "FixedMasses"]
 
 BITS = 104  # one unit is 2^-104: two limbs of 52 bits
 LIMB = 1 << 52
 SMALLEST = 2.0**-1074
+NORMAL = 2.0**-1022  # numbers from here on were scaled without loss
 COARSEST = 1074 - BITS  # weights scaled up by more cannot be given back in multiples of 2^-104
 
 
@@ -48,15 +50,17 @@ class FixedMasses:
         hi, lo = np.empty(n + m, np.int64), np.empty(n + m, np.int64)
         given = a, b
         a, b = (np.ldexp(w, exponent) for w in given)
-        scaled_back = (np.ldexp(w, -exponent) for w in (a, b))
-        lost = 0.0 if all(map(np.array_equal, scaled_back, given)) else SMALLEST
+        lost = 0.0
+        if min(a.min(), b.min()) < NORMAL:
+            scaled_back = (np.ldexp(w, -exponent) for w in (a, b))
+            lost = 0.0 if all(map(np.array_equal, scaled_back, given)) else SMALLEST
         exact = tree.to_fixed(a, hi[:n], lo[:n])
         exact = tree.to_fixed(b, hi[n:], lo[n:]) and exact and not lost
         A, B = _total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])
         cut = 0 if exact else n + m  # units that flooring may have taken from the sums
-        ratio = Fraction(A, B)
-        head = float(ratio)
-        tail = float(ratio - Fraction(head))
+        head = A / B  # of integers: rounded once
+        p, q = head.as_integer_ratio()
+        tail = (A * q - p * B) / (B * q)
         if A != B or not exact:
             tree.to_fixed_scaled(b, head, tail, cut, hi[n:], lo[n:])
             _coarsen(hi[n:], lo[n:], exponent - COARSEST)
@@ -68,6 +72,16 @@ class FixedMasses:
         left = A + cut - min(moved)
         error = 2.0**-105 + 8.0 * cut * 2.0**-BITS if (A != B or not exact) else 0.0
         return cls(hi, lo, float(left) * 2.0**-BITS, (head, tail), error, lost)
+
+    def excess(self, term: Interval) -> tuple[float, float]:
+        """``(A / B - 1) x`` for an interval x of numbers, as a float and what that may be too much."""
+        over = (self.ratio[0] - 1.0) + self.ratio[1]  # the difference is exact: the ratio is near one
+        size = abs(term[0]) + abs(term[1]) + term[2]
+        if over == 0 and self.ratio_error == 0:
+            return 0.0, 0.0
+        # Four roundings: of ``over``, of the product, and lo and err, which ``term[0]`` leaves out.
+        off = abs(over) * (2.0**-51 * abs(term[0]) + 2.0 * (abs(term[1]) + term[2])) + 1.125 * self.ratio_error * size
+        return over * term[0], -nextafter(off * (1 + 2.0**-50) + 4 * SMALLEST, inf)
 
 
 def _total(hi: Indices, lo: Indices) -> int:

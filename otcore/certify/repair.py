@@ -11,13 +11,12 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from otcore._types import Array, Indices
 from otcore.certify.masses import LIMB, FixedMasses
-from otcore.certify.rounding import edge, round_outward
+from otcore.certify.rounding import edge, outward_sum, product_up
 from otcore.costs import Cost
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -210,30 +209,30 @@ def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound |
         left = math.fsum([left, *plan.mass[~kept].tolist()]) * (1 + 2.0**-50)
         mass, low = plan.mass[kept], plan.mass_low[kept]
         plan, upper = SparsePlan(plan.i[kept], plan.j[kept], mass, plan.shape, low), upper[kept]
-    paid = edge(dot2(plan.mass, upper), 1) + edge(dot2(plan.mass_low, upper), 1)
-    fill = _price_of_rest(left, problem, masses, plan, upper, paid) if left > 0 else Fraction(0)
+    paid = (*edge(dot2(plan.mass, upper), 1), *edge(dot2(plan.mass_low, upper), 1))
+    fill = _price_of_rest(left, problem, masses, plan, upper, paid[0]) if left > 0 else 0.0
     if fill is not None:
-        return UpperBound(round_outward(paid + fill, 1), plan)
+        return UpperBound(outward_sum((*paid, fill), 1), plan)
     within_rounding = left <= sum(problem.shape) * 2.0**-52 * problem.mass
-    return UpperBound(round_outward(paid, 1), plan, perturbed=left) if within_rounding else None
+    return UpperBound(outward_sum(paid, 1), plan, perturbed=left) if within_rounding else None
 
 
 def _price_of_rest(
-    left: float, problem: Problem, masses: FixedMasses, plan: SparsePlan, upper: Array, paid: Fraction
-) -> Fraction | None:
+    left: float, problem: Problem, masses: FixedMasses, plan: SparsePlan, upper: Array, paid: float
+) -> float | None:
     """What moving the mass ``left`` can cost at most; None if nothing bounds it.
 
     Either rank-one, at no more than the dearest cost; or along entries of the plan, all of which carry more
     than that and so stay nonnegative, provided that every part they connect balances.
     """
-    dearest = max(Fraction(problem.cost.bounds()[1]), Fraction(0))
-    ways = [Fraction(left) * dearest] if "finite" in problem.cost.traits else []
-    if ways and ways[0] <= abs(paid) * Fraction(2) ** -53:
+    dearest = max(problem.cost.bounds()[1], 0.0)
+    ways = [product_up(left, dearest)] if "finite" in problem.cost.traits else []
+    if ways and ways[0] <= abs(paid) * 2.0**-53:
         return ways[0]
     firm = not masses.lost and plan.nnz > 0 and plan.mass.min() >= 2 * left
     if firm and _parts_balance(problem, plan.i, plan.j):
         along = math.fsum(np.abs(upper)) * (1 + 2.0**-52)  # fsum rounds once
-        ways.append(Fraction(left) * Fraction(along))
+        ways.append(product_up(left, along))
     return min(ways, default=None)
 
 

@@ -361,4 +361,4 @@ class Cost(ABC):
 
 def _vacuous_to_zero(potential: Potential) -> Potential:
     """A row without arcs has no constraint: any finite number is feasible, 0 is as good as another."""
-    return np.asarray(np.where(np.isposinf(potential), 0.0, potential))
+    return np.asarray(np.where(potential == np.inf, 0.0, potential))

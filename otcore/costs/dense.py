@@ -35,9 +35,13 @@ class DenseCost(Cost):
         self._finish()
 
     def _finish(self) -> None:
-        with np.errstate(over="ignore"):  # the sum is finite only if all entries are: one fast pass
-            finite = np.isfinite(self.M.sum()) or not np.isposinf(self.M).any()
-        self.traits = self.traits_when(finite)
+        lo, hi = float(self.M.min()), float(self.M.max())
+        self.traits = self.traits_when(hi < np.inf)
+        if hi == np.inf:
+            finite = self.M[np.isfinite(self.M)]
+            lo, hi = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        e = self.enclosure
+        self._bounds = (lo, hi) if e.exact else (max(e.floor, lo * e.shrink - e.eta), hi * e.grow + e.eta)
 
     @staticmethod
     def traits_when(finite: bool) -> frozenset[str]:
@@ -74,15 +78,6 @@ class DenseCost(Cost):
 
     def bounds(self) -> tuple[float, float]:
         return self._bounds
-
-    @cached_property
-    def _bounds(self) -> tuple[float, float]:
-        lo, hi = float(self.M.min()), float(self.M.max())
-        if np.isposinf(hi):
-            finite = self.M[np.isfinite(self.M)]
-            lo, hi = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        e = self.enclosure
-        return (lo, hi) if e.exact else (max(e.floor, lo * e.shrink - e.eta), hi * e.grow + e.eta)
 
     def to_dense(self) -> Matrix:
         return self.M.copy()
