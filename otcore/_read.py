@@ -46,7 +46,9 @@ def read_table(path: str | Path, *, allow_inf: bool = False) -> Matrix:
 def _read_npy(path: Path) -> Matrix:
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:  # not an .npy file, or one that would run code (pickled objects)
+    except OSError:
+        raise
+    except Exception as error:  # pickled objects, which would run code; broken headers raise what Python's parser does
         raise InvalidProblemError(f"{path}: not a plain .npy array: {error}") from None
     if array.dtype.kind not in "biuf":
         raise InvalidProblemError(f"{path}: expected real numbers, got dtype {array.dtype}")
