@@ -104,9 +104,8 @@ def pairwise(
     """
     from tqdm import tqdm
 
-    columns = measures if others is None else others
-    if len(measures) == 0 or len(columns) == 0:
-        raise InvalidProblemError("there are no measures; expected a sequence of at least one")
+    measures = _listed(measures, "measures")
+    columns = measures if others is None else _listed(others, "others")
     options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "order": order, "metric": metric}
     with _naming(0, 0):
         first = as_problem(measures[0], columns[0], order=order, metric=metric)
@@ -124,6 +123,17 @@ def pairwise(
             bar.update(len(pairs))
     distance, lower, upper = found
     return DistanceMatrix(distance, lower, upper, certified)
+
+
+def _listed(measures: Any, name: str) -> list[Any]:
+    try:
+        listed = list(measures)
+    except TypeError:
+        kind = type(measures).__name__
+        raise InvalidProblemError(f"{name} is a {kind}; expected a sequence of measures, such as a list") from None
+    if not listed:
+        raise InvalidProblemError(f"{name} is empty: there are no measures; expected a sequence of at least one")
+    return listed
 
 
 @contextmanager

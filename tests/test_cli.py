@@ -103,6 +103,16 @@ def test_a_forbidden_arc_may_stand_in_a_cost_file(capsys, files):
     assert record(capsys, "w1", a, b, "--cost", m)["value"] == 2.0
 
 
+def test_a_broken_npy_header_is_refused_like_any_other_file(tmp_path):
+    """NumPy hands a header to Python's own parser: found by benchmarks/fuzz_readers.py."""
+    from otcore._read import read_table
+
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '|b1', 'fortran_order': False, 'shap".ljust(118) + b"\x01")
+    with pytest.raises(otcore.InvalidProblemError, match=r"a\.npy: not a plain .npy array"):
+        read_table(path)
+
+
 def test_npy_files_are_read_without_unpickling(capsys, tmp_path):
     a, b, bad = (tmp_path / name for name in ("a.npy", "b.npy", "bad.npy"))
     np.save(a, np.arange(4, dtype=np.int16))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
+from array import array
+from decimal import Decimal
 from fractions import Fraction
 
 import naive
@@ -82,8 +85,13 @@ SHAPES = st.sampled_from(
     [(), (0,), (1,), (2,), (3,), (4,), (0, 2), (3, 0), (1, 3), (3, 1), (3, 2), (2, 2), (3, 3), (2, 2, 2)]
 )
 VALUES = SHAPES.flatmap(arrays) | st.sampled_from(
-    [None, 1.0, "text", {}, [], [[]], [[1.0], []], object(), float, Measure([0.0, 1.0]), range(3), b"x"]
-)
+    [
+        None, 1.0, "text", {}, [], [[]], [[1.0], []], object(), float, Measure([0.0, 1.0]), range(3), b"x", {1.0, 2.0},
+        np.ma.masked_array([1.0, 2.0], [True, False]), np.ma.masked_array([1.0, 2.0]),
+        memoryview(b"abc"), array("d", [1.0, 2.0]), np.array([Fraction(1, 3), Decimal("0.5")]), iter([1.0, 2.0]),
+        np.zeros(2, dtype=[("x", float)]), np.full((2, 2), "1"), [[1, 2], [3, 4]], ((1.0, 2.0),), [np.float32(1), True],
+    ]
+)  # fmt: skip
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
@@ -151,6 +159,32 @@ def test_wasserstein_measures_and_problems_answer_or_raise_a_typed_error(p, q):
     answered(lambda: Measure.from_counts(p, q), p, q)
     answered(lambda: Measure.from_histogram(p, spacing=q), p, q)
     answered(lambda: Problem(p, q, otcore.DenseCost([[1.0, 2.0], [3.0, 4.0]])), p, q)
+
+
+@given(st.lists(VALUES, max_size=3) | VALUES, st.none() | st.lists(VALUES, max_size=2), OPTIONS)
+@settings(max_examples=150)
+def test_pairwise_answers_or_raises_a_typed_error(measures, others, options):
+    known = {k: v for k, v in options.items() if k in inspect.signature(otcore.pairwise).parameters}
+    found = answered(lambda: otcore.pairwise(measures, others, **known), *(measures if type(measures) is list else ()))
+    if found is not None:
+        assert (found.lower <= found.distance).all() and (found.distance <= found.upper).all()
+
+
+@given(VALUES, VALUES, st.sampled_from([1.0, 1e-2, 0, -1, np.nan, np.inf, "x", None, 1e300]), OPTIONS)
+@settings(max_examples=150)
+def test_the_sinkhorn_divergence_answers_or_raises_a_typed_error(p, q, epsilon, options):
+    known = {k: v for k, v in options.items() if k in ("order", "metric", "cost", "start")} | {"max_seconds": 2}
+    found = answered(lambda: otcore.sinkhorn_divergence(p, q, epsilon=epsilon, **known), p, q)
+    if found is not None:
+        assert found.lower <= found.upper
+
+
+def test_every_public_function_is_fuzzed():
+    """A function that comes later must come here, too."""
+    source = inspect.getsource(inspect.getmodule(test_every_public_function_is_fuzzed))
+    for name in otcore.__all__:
+        if inspect.isfunction(getattr(otcore, name)) and name not in ("methods", "marginal_matrix"):
+            assert f"otcore.{name}(" in source, name
 
 
 @given(st.data())
