@@ -130,26 +130,29 @@ class Funnel(nn.Module):
     from inner products has gradients of norm up to 1.5 near a centre.
 
     What is trained is not b_k but ``offsets``, ``b_k = offsets_k - s h(a_k)`` with h the typical distance from the
-    cloud and ``s = K^(-1/d)`` the spacing of K points in it.  In high dimension all points are about as far from a
-    centre, one that moves inwards comes nearer to all of them, and with b_k held it soon wins every point; the others,
-    who win none, never move again.  In the plane s is nearly 0, and centres move among their neighbours only.
+    cloud.  In high dimension all points are about as far from a centre, one that moves inwards comes nearer to all of
+    them, and with b_k held it soon wins every point; the others, who win none, never move again.
 
     Parameters
     ----------
     centres : (K, d) tensor a_k, for example samples of P
     side : {"x", "y"}
         Peaks where P is, or the mirror image ``min_k |z - a_k| + b_k``, basins where Q is.
+    share : float, optional
+        s, by default the spacing ``K^(-1/d)`` of K points: nearly 0 in the plane, where centres move among their
+        neighbours only, and nearly 1 in high dimension.  0 lets the best funnels win all.
     """
 
     middle: Tensor
     spread: Tensor
 
-    def __init__(self, centres: Tensor, side: Side = "x") -> None:
+    def __init__(self, centres: Tensor, side: Side = "x", share: float | None = None) -> None:
         super().__init__()
         self.sign = 1.0 if side == "x" else -1.0
         self.centres = nn.Parameter(centres.clone())
         self.offsets = nn.Parameter(centres.new_zeros(centres.shape[0]))
         self.register_buffer("middle", centres.mean(0))
+        self.share = self.spacing if share is None else share
         spread = torch.linalg.vector_norm(centres - self.middle) * len(centres) ** -0.5
         self.register_buffer("spread", spread.clamp(min=torch.finfo(spread.dtype).tiny))
 
@@ -162,7 +165,7 @@ class Funnel(nn.Module):
     def heights(self) -> Tensor:
         """(K,) b_k."""
         typical = torch.hypot(torch.linalg.vector_norm(self.centres - self.middle, dim=1), self.spread)
-        return self.offsets - self.spacing * typical
+        return self.offsets - self.share * typical
 
     def forward(self, z: Tensor) -> Tensor:
         heights = self.heights()
@@ -208,7 +211,7 @@ class ProjectedFunnel(nn.Module):
     def __init__(self, centres: Tensor, side: Side = "x") -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.eye(centres.shape[1], dtype=centres.dtype, device=centres.device))
-        self.funnel = Funnel(centres, side)
+        self.funnel = Funnel(centres, side, share=0.0)  # in the few directions that W keeps, few funnels are right
 
     def forward(self, z: Tensor) -> Tensor:
         values: Tensor = self.funnel(z @ self.weight.T)

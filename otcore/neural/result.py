@@ -14,6 +14,7 @@ from otcore._gate import as_array
 from otcore._types import Array, Points
 from otcore.certify.values import ValuesInterval
 from otcore.errors import ShapeError
+from otcore.neural.ctransform import ctransform
 from otcore.neural.train import Ending, Step
 
 __all__ = ["CriticResult", "PopulationBound"]
@@ -127,6 +128,17 @@ class CriticResult:
         """Values (n,) of the critic at points (n, d), in units of length, as trained: not divided by its constant."""
         with torch.no_grad():
             return self.critic(self._points(z)).cpu().numpy()
+
+    def dual(self, x: Any, y: Any) -> float:
+        """``mean u(x) + mean u^c(y)``, in units of length: a lower bound on W1 of these samples, whatever u is.
+
+        Up to rounding in float64, on the critic's device and for as many points as it likes, where ``empirical`` is
+        rounded outwards, scales u and adds an upper bound, for points that a processor takes.
+        """
+        x, y = self._points(x), self._points(y)
+        with torch.no_grad():
+            u = self.critic(x)
+        return float(u.mean() + ctransform(x, u, y).mean())
 
     def grad(self, z: Any) -> Points:
         """Gradients (n, d) of the critic at points (n, d)."""
