@@ -646,7 +646,7 @@ def far_nodes_of_a_path():
 
 def _of_the_benchmarks() -> None:
     for name, kind in families().items():
-        if not kind.data:
+        if not kind.data and not kind.missing:
             instance = Instance(name, 6)
             _, _, options = instance.arguments()
             shape = "dense" if {"cost", "metric"} & set(options) else "line" if name.startswith("line") else "cloud"

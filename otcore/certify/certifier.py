@@ -122,10 +122,8 @@ class Certifier:
 
     @property
     def best(self) -> Candidate:
-        """The best feasible halves so far, in the user's units: what completion starts from."""
-        plan = None if self._best_upper is None else self._best_upper.plan
-        potentials = None if self._best_lower is None else self._user_potentials()
-        return Candidate(plan=plan, potentials=potentials)
+        """The best feasible potentials so far, in the user's units: what completion starts from."""
+        return Candidate(potentials=None if self._best_lower is None else self._user_potentials())
 
     def certificate(self) -> Certificate:
         """The proof in the user's units."""

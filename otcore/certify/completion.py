@@ -15,7 +15,7 @@ __all__ = ["complete"]
 
 
 def complete(problem: Problem, best: Candidate, deadline: float) -> Candidate:
-    """A plan and potentials that complement each other, started from the better halves known so far.
+    """A plan and potentials that complement each other, started from the best potentials known so far.
 
     The simplex starts on the arcs that the potentials make nearly tight; what it reaches before
     ``deadline`` (of ``time.monotonic``) is a feasible tree and its potentials, optimal or not.

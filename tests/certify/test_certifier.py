@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ import naive
 import numpy as np
 import pytest
 
-from otcore.certify.certifier import Certifier
+from otcore.certify.certifier import Certifier, _ldexp_down
 from otcore.certify.masses import FixedMasses
 from otcore.certify.rounding import edge, outward_sum, product_up, rescaled, round_outward
 from otcore.costs import CloudCost, DenseCost, MatrixMetricCost
@@ -188,6 +189,46 @@ def test_equal_bounds_prefer_the_later_candidate():
     certifier.offer(Candidate(SparsePlan([0], [0], [1.0], (1, 1)), (np.array([5.0]), np.array([-3.0]))))
     c = certifier.certificate()
     assert (c.lower, c.upper) == (2.0, 2.0)
+
+
+def test_of_equal_bounds_the_methods_own_potentials_stay():
+    problem = Problem([0.5, 0.5], [0.5, 0.5], DenseCost([[0.0, 1.0], [1.0, 0.0]]))
+    certifier = certified(problem, Candidate(potentials=(np.array([0.0, 0.5]), np.array([0.0, -0.5]))))
+    c = certifier.certificate()
+    assert c.lower == 0.0, "as by the zero potential, which came first"
+    assert c.f[1] - c.f[0] == 0.5
+
+
+def test_the_best_potentials_so_far_are_in_the_users_units():
+    problem = Problem([1.0, 3.0], [2.0, 2.0], DenseCost([[1e200, 3e200], [3e200, 2e200]]))
+    assert Certifier(problem).best.potentials is None
+    certifier = certified(problem, Candidate(potentials=(np.array([0.0, 1e200]), np.array([1e200, 1e200]))))
+    f, g = certifier.best.potentials
+    assert f @ problem.a + g @ problem.b == pytest.approx(certifier.lower, rel=1e-12)
+
+
+def test_costs_beyond_comfort_are_scaled_by_their_largest():
+    """Potentials of 1e290 would be hopeless in their own unit."""
+    M = np.array([[0.0, 1e290], [2e290, 0.0]])
+    problem = Problem([1e-5, 3e-5], [2e-5, 2e-5], DenseCost(M))
+    c = certified(problem, Candidate(potentials=(np.array([0.0, 2e290]), np.array([0.0, -2e290])))).certificate()
+    assert c.lower == pytest.approx(2e285, rel=1e-12)
+
+
+def test_potentials_that_become_subnormal_are_rounded_down():
+    least = 2.0**-1074
+    h = np.array([1.0, 1.5, -1.5, 0.25, -0.25, 3.0, -3.0])
+    np.testing.assert_array_equal(_ldexp_down(h, -1074), np.array([1, 1, -2, 0, -1, 3, -3]) * least)
+    assert _ldexp_down(h, 0) is h
+    np.testing.assert_array_equal(_ldexp_down(h, 1), 2 * h)
+
+
+def test_the_share_of_mass_given_up_is_that_of_the_whole():
+    M = np.array([[1.0, INF], [INF, 2.0]])
+    up, down = np.nextafter(1, 2), np.nextafter(1, 0)
+    (note,) = certified(Problem([16.0, 16.0], [16 * up, 16 * down], DenseCost(M))).certificate().notes
+    share = float(re.search(r"perturbed by (\S+)", note).group(1))
+    assert 2.0**-55 < share <= 2.0**-52
 
 
 def test_a_perturbed_bound_gives_way_to_an_unperturbed_one_and_says_so_in_the_notes():
