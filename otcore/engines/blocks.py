@@ -15,7 +15,7 @@ from otcore._kernels import contraction, simplex
 from otcore._types import Array, Indices
 from otcore.engines.pricing import Arcs, late
 
-__all__ = ["Net", "settle"]
+__all__ = ["BLOCK", "Net", "settle"]
 
 BLOCK = 1500  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
 BORDER = 6000  # the same once most is done: larger blocks, fewer borders
@@ -57,17 +57,18 @@ class Net(NamedTuple):
         return self.start.size - 1
 
 
-def settle(net: Net, slack: float, deadline: float | None, outermost: bool = True) -> int:
+def settle(net: Net, slack: float, deadline: float | None, limit: float, outermost: bool = True) -> int:
     """Pivot until no arc violates its constraint by much more than ``slack``; returns how many pivots.
 
     What blocks do not pay for is left: violations near the slack, and the last few, on a net of more than one block.
+    It also ends soon after ``limit`` pivots.
     """
     if net.rows <= BLOCK:
         return _pivot(net, slack, deadline)
     simplex.refresh(net.tree)
     marked = np.empty(net.rows, np.bool_)
     pivots = rounds = 0
-    while (outermost or rounds < ROUNDS) and not late(deadline):
+    while (outermost or rounds < ROUNDS) and pivots < limit and not late(deadline):
         contraction.violating(net.tree, net.start, net.tail, net.head, net.cost, 2 * slack, NEAR, marked)
         rows, before = np.flatnonzero(marked), pivots
         if not rows.size:
@@ -78,7 +79,8 @@ def settle(net: Net, slack: float, deadline: float | None, outermost: bool = Tru
         else:
             count = -(-rows.size // max(BORDER, net.rows // 64))
         for part in np.array_split(rows, count):
-            pivots += _within(net, part, slack, deadline, flat=not everywhere)
+            if pivots < limit:
+                pivots += _within(net, part, slack, deadline, limit - pivots, flat=not everywhere)
         rounds += 1
         if pivots - before <= PAYS * count:
             break
@@ -94,7 +96,7 @@ def _pivot(net: Net, slack: float, deadline: float | None) -> int:
     return pivots
 
 
-def _within(net: Net, rows: Indices, slack: float, deadline: float | None, flat: bool = False) -> int:
+def _within(net: Net, rows: Indices, slack: float, deadline: float | None, limit: float, flat: bool) -> int:
     """Settle the arcs of some rows on the contracted tree and carry the result back."""
     if late(deadline):
         return 0
@@ -105,7 +107,7 @@ def _within(net: Net, rows: Indices, slack: float, deadline: float | None, flat:
     simplex.centre(small, np.empty(node.size, np.int64))
     start = np.append(0, np.cumsum(net.start[rows + 1] - net.start[rows]))
     part = Net(small, np.zeros(node.size, np.int64), start, label[tail], label[head], net.cost[arcs])
-    pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, outermost=False)
+    pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, limit, outermost=False)
     if pivots > 0:
         contraction.expand(net.tree, net.gone, small, before, part.gone, node, label, arcs)
         contraction.thread(net.tree)

@@ -30,7 +30,7 @@ from otcore.engines.basis import (
 )
 from otcore.engines.forbidden import Forbidden, two_phases
 from otcore.engines.generation import State, generate
-from otcore.engines.pricing import given, pricing_of, prunable
+from otcore.engines.pricing import Boxed, given, pricing_of, prunable
 
 __all__ = [
     "Basis",
@@ -139,5 +139,8 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
     tree = plant(cost, basis, masses)
     if np.minimum(tree.up, tree.down)[tree.order[1:]].min() <= 0:
         basis = reroute(tree, masses, pool.i, pool.j, reduced)
-    allowed = np.isfinite(cost.at(basis.i, basis.j)).all()
-    yield from (generate if allowed else two_phases)(cost, basis, pool, masses, pricing if price else None, deadline)
+    way = cost, basis, pool, masses, pricing if price else None, deadline
+    if np.isfinite(cost.at(basis.i, basis.j)).all():
+        yield from generate(*way, ordered=isinstance(pricing, Boxed))
+    else:
+        yield from two_phases(*way)

@@ -10,7 +10,7 @@ import numpy as np
 from otcore._kernels import simplex
 from otcore._types import Array, Indices, Potential
 from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
-from otcore.engines.blocks import Net, settle
+from otcore.engines.blocks import BLOCK, Net, settle
 from otcore.engines.pricing import Arcs, Pricing, late
 
 __all__ = ["State", "generate"]
@@ -18,6 +18,7 @@ __all__ = ["State", "generate"]
 NONE = np.empty(0, np.int64)
 SLACK = 4  # tolerances that the rises of contracted paths may be wrong by: one a level
 CHUNK = 4096  # pivots between yields: about 20 ms, keeps Ctrl-C alive
+LONG = 1 << 20  # the same in blocks: about ten seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +61,19 @@ def generate(
     masses: Masses,
     pricing: Pricing | None,
     deadline: float | None,
-    blocks: bool = False,
+    ordered: bool = False,
 ) -> Iterator[State]:
     """States of a solve from a feasible tree; without ``pricing`` on the given arcs only.
 
-    Forbidden arcs of the tree cost 0.  With ``blocks`` rows in kd order are settled piece by piece first.
+    Forbidden arcs of the tree cost 0.  Many rows, if they are ``ordered`` as in a kd tree, are settled piece by piece.
     """
     n = masses.a.size
     k = pivots = violated = rounds = 0
     while True:
         tree = plant(cost, basis, masses)  # a new centroid keeps the subtrees that pivots move small
-        if blocks:
+        if ordered and n > BLOCK:
             slack = SLACK * simplex.refresh(tree)
-            pivots += settle(Net.of(tree, arcs, n), slack, deadline)
+            pivots += settle(Net.of(tree, arcs, n), slack, deadline, LONG)
         done, k, settled = simplex.pivots(tree, arcs.i, n + arcs.j, arcs.cost, k, CHUNK, 0.0, NONE)
         pivots += done
         basis = basis_of(n, tree)

@@ -24,7 +24,6 @@ __all__ = ["solve"]
 
 FINEST = 2.5  # points in a cell of the finest cells; 4 leave 30 % more pivots to the last level, 1.5 gain nothing
 HALVINGS = 2  # between levels: cells of four parts; with three halvings the last level pivots three times as often
-BLOCKS = 1500  # rows
 COARSEST = 200  # cells of both sides together that need no coarser start
 
 
@@ -61,7 +60,7 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
             arcs, f = pricing.nearby(g)
             extended = f, g
             basis = _refined(above, level, state.basis)
-        for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, level.masses.a.size > BLOCKS):
+        for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, ordered=True):
             if level.cost is cost:  # until the tree is optimal, the cells know better potentials
                 yield state if state.optimal or extended is None else replace(state, f=extended[0], g=extended[1])
         above = level

@@ -91,13 +91,14 @@ def test_blocks_within_blocks_end_at_the_optimum(seed, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 6)
     monkeypatch.setattr(blocks, "BORDER", 9)
     monkeypatch.setattr(blocks, "FAN", 3)
+    monkeypatch.setattr(blocks, "PAYS", 0)
     rng = np.random.default_rng(seed)
     n, m = 90, 110
     M, a, b, tree = instance(rng, n, m)
     other = planted(M, a, b)
     i, j = np.indices((n, m)).reshape(2, -1)
     arcs = Arcs(i, j, M.ravel())
-    assert settle(Net.of(tree, arcs, n), 0.0, None) > n
+    assert settle(Net.of(tree, arcs, n), 0.0, None, np.inf) > n
     check_tree(n, tree)
     done, _, optimal = simplex.pivots(tree, i, n + j, M.ravel(), 0, 10**9, 0.0, np.empty(0, np.int64))
     assert optimal and done == 0
