@@ -12,32 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from otcore._kernels.cells import LEAF
 from otcore._kernels.cloud import keep_minimum, round_down
 from otcore._kernels.ground import accumulate, block, finish
 from otcore._kernels.planes import beyond
 
 if TYPE_CHECKING:
-    from otcore._types import Array, Indices, Points, Potential
-
-LEAF = 32
-SUPER = LEAF * LEAF
-
-
-def kd_order(x: Points) -> Indices:
-    """A permutation (n,) of the points ``x`` (n, d): halves along the widest side, cut at whole (super-)leaves."""
-    order = np.arange(x.shape[0])
-    pending = [order]
-    while pending:
-        part = pending.pop()
-        if part.size <= LEAF:
-            continue
-        z = x[part]
-        values = z[:, np.argmax(np.ptp(z, axis=0))]
-        unit = SUPER if part.size > SUPER else LEAF
-        cut = -(-part.size // unit) // 2 * unit
-        part[:] = part[np.argpartition(values, cut)]
-        pending += [part[:cut], part[cut:]]
-    return order
+    from otcore._types import Array, Potential
 
 
 def corners(xt: Array, width: int) -> Array:

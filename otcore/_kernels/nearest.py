@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from otcore._kernels.boxes import LEAF, lower_bounds
+from otcore._kernels.boxes import lower_bounds
+from otcore._kernels.cells import LEAF
 from otcore._kernels.ground import block
 from otcore._kernels.planes import beyond
 

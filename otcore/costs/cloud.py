@@ -292,12 +292,12 @@ class Boxed(NamedTuple):
 
 
 def boxed(points: Points) -> Boxed:
-    from otcore._kernels import boxes
+    from otcore._kernels import boxes, cells
 
-    order = boxes.kd_order(points)
+    order = cells.kd_order(points.T.copy())
     points = frozen(points[order])
     points_t = points.T.copy()
-    leaves, supers = ((boxes.corners(points_t, width), width) for width in (boxes.LEAF, boxes.SUPER))
+    leaves, supers = ((boxes.corners(points_t, width), width) for width in (cells.LEAF, cells.SUPER))
     return Boxed(order, points, points_t, (leaves, supers))
 
 

@@ -18,7 +18,7 @@ from otcore._types import Indices, Points, Potential, Weights
 from otcore.costs import CloudCost
 from otcore.engines.basis import Basis, Masses, greedy, integer_masses
 from otcore.engines.generation import State, generate
-from otcore.engines.pricing import Boxed, Boxes
+from otcore.engines.pricing import Boxed, Boxes, late
 
 __all__ = ["solve"]
 
@@ -57,7 +57,7 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
             basis = greedy(level.masses.a, level.masses.b, arcs.i, arcs.j, reduced)
         else:
             g = _extended(above, level, state.f)
-            arcs, f = pricing.nearby(g)
+            arcs, f = pricing.nearby(g, hurry=late(deadline))
             extended = f, g
             basis = _refined(above, level, state.basis)
         for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, ordered=True):

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from otcore._kernels import arcs, boxes, nearest, simplex
+from otcore._kernels.cells import LEAF, SUPER
 from otcore._types import Array, Indices, Points, Potential
 from otcore.costs import CloudCost
 from otcore.engines.basis import Entries
@@ -150,14 +151,14 @@ class Boxes(NamedTuple):
     @classmethod
     def of(cls, points: Points) -> Boxes:
         points_t = points.T.copy()
-        return cls(points, points_t, boxes.corners(points_t, boxes.LEAF), boxes.corners(points_t, boxes.SUPER))
+        return cls(points, points_t, boxes.corners(points_t, LEAF), boxes.corners(points_t, SUPER))
 
     def nearest(self, cost: CloudCost, h: Potential, to: Array, below: Potential, k: int) -> tuple[Array, Indices]:
         """The ``k`` points of least ``M - h`` for each column of ``to`` (d, m), (m, k) each; -1 if not ``below``."""
         value = np.repeat(below[:, None], k, axis=1)
         label = np.full(value.shape, -1)
         leaves, supers = self.leaves, self.supers
-        tops = boxes.highest(h, boxes.LEAF), boxes.highest(h, boxes.SUPER)
+        tops = boxes.highest(h, LEAF), boxes.highest(h, SUPER)
         nearest.nearest(cost.ground, self.points, h, (leaves, tops[0]), (supers, tops[1]), to, value, label)
         return value, label
 
@@ -181,14 +182,17 @@ class Boxed:
         near, f = self.nearby(g, f)
         return near, near.cost - f[near.i] - g[near.j]
 
-    def nearby(self, g: Potential, f: Potential | None = None) -> tuple[Arcs, Potential]:
+    def nearby(self, g: Potential, f: Potential | None = None, hurry: bool = False) -> tuple[Arcs, Potential]:
         """The arcs of least ``M - g`` of each row and of least ``M - f`` of each column, and ``f``.
 
-        Unless it is given, ``f`` is the c-transform of ``g``.
+        Unless it is given, ``f`` is the c-transform of ``g``; in a ``hurry`` there is no more than that.
         """
         n, m = self.cost.shape
-        row_r, row_j = self.y.nearest(self.cost, g, self.x.points_t, np.full(n, np.inf), min(NEAREST, m))
+        few = 1 if hurry else min(NEAREST, m)
+        row_r, row_j = self.y.nearest(self.cost, g, self.x.points_t, np.full(n, np.inf), few)
         f = row_r[:, 0].copy() if f is None else f
+        if hurry:
+            return Arcs(np.arange(n), row_j[:, 0], row_r[:, 0] + g[row_j[:, 0]]), f
         _, column_i = self.x.nearest(self.cost, f, self.y.points_t, np.full(m, np.inf), min(NEAREST, n))
         keys = np.append(np.arange(n)[:, None] * m + row_j, column_i * m + np.arange(m)[:, None])
         i, j = _pairs(keys, m)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otcore._kernels import boxes
+from otcore._kernels import boxes, cells
 from otcore.costs import CloudCost, Cost
 
 SIZES = [(1, 1), (31, 33), (33, 1100), (1057, 70)]  # part of a leaf, part of a super-leaf, more than one
@@ -62,8 +62,8 @@ def test_powers_by_libm_are_pruned_with_slack(exponent):
 def test_kd_order_is_a_permutation_into_small_boxes():
     rng = np.random.default_rng(2)
     x = rng.random((4096, 2))
-    order = boxes.kd_order(x)
-    sides = np.ptp(x[order].reshape(-1, boxes.LEAF, 2), axis=1)
+    order = cells.kd_order(x.T.copy())
+    sides = np.ptp(x[order].reshape(-1, cells.LEAF, 2), axis=1)
     assert sorted(order.tolist()) == list(range(4096))
     assert sides.max() < 0.3  # a leaf of 32 of 4096 points covers about 1/11 of the side
 
