@@ -27,8 +27,10 @@ CODE = {
     "import otcore": "import otcore; otcore.methods()",
     "import scipy.stats": "import scipy.stats",
     "import ot": "import ot",
+    "a first w1(a, b, M)": "import otcore; otcore.w1([0.5, 0.5], [0.25, 0.75], [[0.0, 1.0], [1.0, 0.0]])",
     "a first W_1 on the line": "import otcore; otcore.wasserstein([0.0, 1.0, 3.0], [5.0, 6.0, 8.0])",
     "a first W_1 in the plane": "import otcore; otcore.wasserstein([[0.0, 1.0], [2.0, 3.0]], [[1.0, 1.0], [4.0, 2.0]])",
+    "otcore.warmup()": "import otcore; otcore.warmup()",
 }
 
 
@@ -44,7 +46,7 @@ def main() -> None:
     RECORDS.unlink(missing_ok=True)
     lines = []
     for what, code in CODE.items():
-        if what.startswith("a first"):
+        if what.startswith(("a first", "otcore.")):
             with tempfile.TemporaryDirectory() as cache:
                 found = {f"{what}, cold": [seconds(code, cache)]}
                 found[f"{what}, warm"] = [seconds(code, cache) for _ in range(REPEATS)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from otcore._api import solve, w1, wasserstein
     from otcore._pairwise import DistanceMatrix, pairwise
+    from otcore._warmup import warmup
     from otcore.costs import CloudCost, Cost, DenseCost, LineCost
     from otcore.divergences import SinkhornDivergence, sinkhorn_divergence
     from otcore.errors import (
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {  # public name -> module, imported on first use (PEP 562)
     "otcore._api": ("solve", "w1", "wasserstein"),
     "otcore._pairwise": ("DistanceMatrix", "pairwise"),
+    "otcore._warmup": ("warmup",),
     "otcore.costs": ("CloudCost", "Cost", "DenseCost", "LineCost"),
     "otcore.divergences": ("SinkhornDivergence", "sinkhorn_divergence"),
     "otcore.errors": (
@@ -92,6 +94,7 @@ __all__ = [
     "sinkhorn_divergence",
     "solve",
     "w1",
+    "warmup",
     "wasserstein",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: ``otcore demo | w1 | wasserstein | methods | verify | bench``."""
+"""The command line: ``otcore demo | w1 | wasserstein | methods | verify | bench | warmup``."""
 
 from __future__ import annotations
 
@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("file", metavar="FILE")
     verify.set_defaults(run=_verify)
+    warmup = commands.add_parser("warmup", help="compile the kernels now, once for this machine")
+    warmup.set_defaults(run=_warmup)
     bench = commands.add_parser("bench", help="methods and other packages in turn, every answer certified")
     add_bench_arguments(bench)
     return parser
@@ -245,6 +247,13 @@ def _verify(arguments: argparse.Namespace) -> int:
     from otcore.certify import check
 
     return check.main([arguments.file])
+
+
+def _warmup(arguments: argparse.Namespace) -> int:
+    from otcore import warmup
+
+    print(f"kernels are ready after {warmup():.1f} s")
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

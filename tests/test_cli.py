@@ -201,6 +201,12 @@ def test_progress_goes_to_standard_error_and_leaves_the_json_alone(capsys, files
     assert status == 0 and json.loads(out)["status"] == "certified" and err != ""
 
 
+def test_warmup_says_how_long_it_took(capsys, monkeypatch):
+    monkeypatch.setattr(otcore, "warmup", lambda: 1.25)
+    assert main(["warmup"]) == 0
+    assert capsys.readouterr().out == "kernels are ready after 1.2 s\n"
+
+
 def test_the_module_runs_as_a_program(capsys, monkeypatch):
     import runpy
     import sys

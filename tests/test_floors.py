@@ -18,7 +18,7 @@ FLOORS = [
     ["cli"],
     ["demo"],
     ["bench"],
-    ["plots", "_pairwise"],
+    ["plots", "_pairwise", "_warmup"],
     ["divergences"],
     ["_api"],
     ["_solve"],

@@ -11,6 +11,8 @@ import tempfile
 
 from numba import config, njit
 
+from otcore._kernels._notice import watch
+
 __all__: list[str] = []
 
 try:
@@ -21,3 +23,5 @@ except RuntimeError:
     folder = tempfile.mkdtemp(prefix="otcore-kernels-")
     vars(config)["CACHE_DIR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+watch()
