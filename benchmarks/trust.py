@@ -292,24 +292,51 @@ def limits(rng: Any) -> Iterator[Row]:
          "POT `sinkhorn2`": lambda: ot.sinkhorn2(u, u, M, 0.01, numItermax=3)},
         lambda: otcore.solve(u, u, cost=M, max_seconds=0),
     )  # fmt: skip
-    peers = dict(optional_peers(x, y))
-    if peers:
-        yield Row("points in the plane, default settings", true_cloud(x, y, 1), peers, lambda: otcore.solve(x, y))
+    yield from entropic(x, y)
 
 
-def optional_peers(x: Any, y: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Libraries that may be missing, with their default settings."""
-    if find_spec("ott"):
-        from ott.geometry import costs, pointcloud
-        from ott.solvers import linear
+def entropic(x: Any, y: Any) -> Iterator[Row]:
+    """OTT-JAX and GeomLoss, where they are installed, on points of the plane with weights."""
+    n = len(x)
+    u = np.full(n, 1 / n)
+    spoiled = np.where(np.arange(n) == 0, -1 / n, (n + 1) / (n - 1) / n)
+    truth = true_cloud(x, y, 1)
+    for what, known, a, b in (
+        ("points in the plane, default settings", truth, u, u),
+        ("the same, mass 1 against mass 2", None, u, 2 * u),
+        ("the same, a negative weight", None, spoiled, u),
+    ):
+        peers = {"OTT `primal_cost`": _ott(x, y, a, b), "GeomLoss `SamplesLoss`": _geomloss(x, y, a, b)}
+        peers = {peer: call for peer, call in peers.items() if call}
+        if peers:
+            yield Row(what, known, peers, lambda a=a, b=b: otcore.solve(otcore.Measure(x, a), otcore.Measure(y, b)))
+    few = _ott(x, y, u, u, epsilon=2e-3, max_iterations=20)
+    if few:
+        yield Row(
+            "the same, 20 iterations", truth, {"OTT `primal_cost`": few}, lambda: otcore.solve(x, y, max_seconds=0)
+        )
 
-        geometry = pointcloud.PointCloud(x, y, cost_fn=costs.Euclidean())
-        yield "OTT `solve(...).primal_cost`", lambda: linear.solve(geometry).primal_cost
-    if find_spec("geomloss"):
-        import torch
-        from geomloss import SamplesLoss
 
-        yield "GeomLoss `SamplesLoss`", lambda: SamplesLoss("sinkhorn", p=1)(torch.tensor(x), torch.tensor(y))
+def _ott(
+    x: Any, y: Any, a: Any, b: Any, epsilon: float | None = None, max_iterations: int = 2000
+) -> Callable[[], Any] | None:
+    if not find_spec("ott"):
+        return None
+    from ott.geometry import costs, pointcloud
+    from ott.solvers import linear
+
+    geometry = pointcloud.PointCloud(x, y, cost_fn=costs.Euclidean(), epsilon=epsilon)
+    a, b = (np.asarray(w, dtype=np.float32) for w in (a, b))
+    return lambda: linear.solve(geometry, a, b, max_iterations=max_iterations).primal_cost
+
+
+def _geomloss(x: Any, y: Any, a: Any, b: Any) -> Callable[[], Any] | None:
+    if not find_spec("geomloss"):
+        return None
+    import torch
+    from geomloss import SamplesLoss
+
+    return lambda: SamplesLoss("sinkhorn", p=1)(*map(torch.tensor, (a, x, b, y)))
 
 
 # -- the table -------------------------------------------------------------------------------------------------
