@@ -1,6 +1,7 @@
 """Do critics estimate W1?  Each kind of critic on measures whose W1 is known, beside what can be certified.
 
-Needs the extra [torch].  Usage: python examples/critic_table.py [FOLDER [STEPS]]; 2000 steps show what a class can do.
+Needs the extra [torch].  Usage: python examples/critic_table.py [FOLDER [STEPS]]; writes critic_table.txt and
+critic_table.png.  2000 steps show what a class can do.
 """
 
 import sys
@@ -35,8 +36,16 @@ def shift(d):
     return rng.normal(size=(n, d)), rng.normal(size=(n, d)) - v, 1.0, lambda z: np.broadcast_to(v, z.shape)
 
 
-print(f"{n} samples a side, {steps} steps.  true: W1 of the populations.  lower, upper: certified, of the samples.")
-print("skill: what the critic adds to the zero potential.  bound: for the populations, at 95 %.")
+table = []
+
+
+def tell(line):
+    print(line, flush=True)
+    table.append(line)
+
+
+tell(f"{n} samples a side, {steps} steps.  true: W1 of the populations.  lower, upper: certified, of the samples.")
+tell("skill: what the critic adds to the zero potential.  bound: for the populations, at 95 %.")
 columns = ("raw", "held out", "bound", "lower", "upper", "skill", "cosine", "slope")
 kinds = ("clip", "gp", "lp", "spectral", "orthogonal", "funnel", "projected")
 ratios = {}
@@ -44,7 +53,7 @@ for make in (ring, shift):
     for d in (2, 8, 32):
         x, y, truth, gradient = make(d)
         title = f"{make.__name__}, d = {d}, true {truth:.3f}"
-        print(f"\n{title:<28}" + "".join(f"{name:>9}" for name in columns))
+        tell(f"\n{title:<28}" + "".join(f"{name:>9}" for name in columns))
         for kind in kinds:
             r = w1_critic(x, y, lipschitz=kind, max_iter=steps, batch=256, hidden=(64, 64), n_funnels=256)
             g, h = r.grad(x), gradient(x)
@@ -52,7 +61,7 @@ for make in (ring, shift):
             bound = "-" if r.population is None else f"{r.population.lower:.3f}"
             e = r.empirical
             row = (r.train, r.held_out, bound, e.lower, e.upper, r.skill, cosine, r.lipschitz_observed)
-            print(f"  {kind:<26}" + "".join(f"{v:>9}" if isinstance(v, str) else f"{v:>9.3f}" for v in row))
+            tell(f"  {kind:<26}" + "".join(f"{v:>9}" if isinstance(v, str) else f"{v:>9.3f}" for v in row))
             ratios[title, kind] = r.train / truth, r.held_out / truth
 
 figure, axes = plt.subplots(2, 3, figsize=(11, 6), sharex=True, sharey=True, layout="constrained")
@@ -69,4 +78,5 @@ axes[0, 0].set_ylabel("dual value / true W1")
 axes[0, 0].legend(frameon=False, fontsize="small")
 path = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "critic_table.png"
 figure.savefig(path, dpi=120)
+path.with_suffix(".txt").write_text("\n".join(table) + "\n", encoding="utf-8")
 print(path)

@@ -131,6 +131,13 @@ def test_weights_are_part_of_the_measure():
     assert r.population is None and "weighted" in r.why_no_population
 
 
+def test_tensors_are_points_like_arrays():
+    arrays, tensors = (
+        w1_critic(x, y, lipschitz="funnel", **QUICK) for x, y in ((X, Y), (torch.tensor(X), torch.tensor(Y)))
+    )
+    assert (arrays.estimate, arrays.empirical.upper) == (tensors.estimate, tensors.empirical.upper)
+
+
 def test_few_samples_are_all_trained_on():
     r = w1_critic(X[:5], Y[:4], **QUICK)
     assert r.population is None and "fewer than 20" in r.why_no_population
