@@ -11,9 +11,7 @@ from numba import njit
 
 from otcore._kernels.ground import block
 from otcore._kernels.prefetch import LINE, prefetch
-from otcore._kernels.sinkhorn import BUFFER, COLUMNS, entries, fold
-
-ROWS = 4  # rows of a cloud whose costs and entries wait together
+from otcore._kernels.sinkhorn import COLUMNS, ROWS, entries, fold, highest, visible
 
 
 @njit(cache=True, nogil=True)
@@ -34,25 +32,32 @@ def dense_rounding(M, factor, F, G, a, x, sums, costs):
 
 
 @njit(cache=True, nogil=True)
-def cloud_rounding(ground, points, tiles, factor, F, G, a, x, sums, costs):
-    """:func:`dense_rounding` for points and tiles of points, see :func:`otcore._kernels.sinkhorn.cloud_pass`."""
-    n, m = points.shape[0], G.size
-    rows = max(1, min(ROWS, BUFFER // m))
-    M, e = np.empty((rows, m)), np.empty(m)
-    part, lanes = np.empty((rows, COLUMNS)), np.empty(COLUMNS)
+def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, x, sums, costs):
+    """:func:`dense_rounding` for points and tiles of points, see :func:`otcore._kernels.sinkhorn.cloud_pass`.
+
+    The plan has no entries outside the visible tiles.
+    """
+    tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
+    M, e = np.empty((tiles.shape[0], ROWS, COLUMNS)), np.empty((tiles.shape[0], ROWS, COLUMNS))
+    lanes = np.empty((ROWS, COLUMNS))
     sums[:] = 0.0
     costs[:] = 0.0
-    for i0 in range(0, n, rows):
-        count = min(rows, n - i0)
-        for t in range(tiles.shape[0]):
-            block(ground, points[i0 : i0 + count], tiles[t], part[:count])
-            M[:count, t * COLUMNS : (t + 1) * COLUMNS] = part[:count]
+    for i0 in range(0, points.shape[0], ROWS):
+        count = min(ROWS, points.shape[0] - i0)
+        part = points[i0 : i0 + count]
+        some = visible(ground, part, corners, tops, cut, factor, F[i0 : i0 + count], near, seen)
+        lanes[:] = 0.0
+        for v in range(some):
+            j = seen[v] * COLUMNS
+            block(ground, part, tiles[seen[v]], M[v, :count])
+            for k in range(count):
+                entries(M[v, k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
         for k in range(count):
-            lanes[:] = 0.0
-            for j in range(0, m, COLUMNS):
-                entries(M[k, j : j + COLUMNS], factor, F[i0 + k], G[j : j + COLUMNS], e[j : j + COLUMNS], lanes)
-            x[i0 + k] = scaling(a[i0 + k], fold(lanes))
-            add(x[i0 + k], e, M[k], sums, costs)
+            x[i0 + k] = scaling(a[i0 + k], fold(lanes[k]))
+        for v in range(some):
+            j = seen[v] * COLUMNS
+            for k in range(count):
+                add(x[i0 + k], e[v, k], M[v, k], sums[j : j + COLUMNS], costs[j : j + COLUMNS])
 
 
 @njit(cache=True, nogil=True)
@@ -73,20 +78,28 @@ def dense_remainder(M, factor, F, G, y, beta, held, price):
 
 
 @njit(cache=True, nogil=True)
-def cloud_remainder(ground, points, tiles, factor, F, G, y, beta, held, price):
+def cloud_remainder(ground, points, tiles, corners, cut, factor, F, G, y, beta, held, price):
     """:func:`dense_remainder` for points and tiles of points; y and beta are 0 on the columns of no point."""
-    e, ignored, M = np.empty(COLUMNS), np.empty(COLUMNS), np.empty((ROWS, COLUMNS))
-    lanes, prices = np.empty((ROWS, COLUMNS)), np.empty((ROWS, COLUMNS))
+    tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
+    e, nothing, M = np.zeros(COLUMNS), np.zeros(COLUMNS), np.empty((ROWS, COLUMNS))
+    ignored, lanes, prices = np.empty(COLUMNS), np.empty((ROWS, COLUMNS)), np.empty((ROWS, COLUMNS))
     for i0 in range(0, points.shape[0], ROWS):
         count = min(ROWS, points.shape[0] - i0)
+        part = points[i0 : i0 + count]
+        some = visible(ground, part, corners, tops, cut, factor, F[i0 : i0 + count], near, seen)
         lanes[:] = 0.0
         prices[:] = 0.0
+        v = 0
         for t in range(tiles.shape[0]):
             j = t * COLUMNS
-            block(ground, points[i0 : i0 + count], tiles[t], M[:count])
+            block(ground, part, tiles[t], M[:count])
+            seen_now = v < some and seen[v] == t
+            v += seen_now
             for k in range(count):
-                entries(M[k], factor, F[i0 + k], G[j : j + COLUMNS], e, ignored)
-                weigh(e, y[j : j + COLUMNS], M[k], beta[j : j + COLUMNS], lanes[k], prices[k])
+                if seen_now:
+                    entries(M[k], factor, F[i0 + k], G[j : j + COLUMNS], e, ignored)
+                entry = e if seen_now else nothing
+                weigh(entry, y[j : j + COLUMNS], M[k], beta[j : j + COLUMNS], lanes[k], prices[k])
         for k in range(count):
             held[i0 + k], price[i0 + k] = fold(lanes[k]), fold(prices[k])
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from otcore._kernels.boxes import lower_bounds
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.ground import EUCLIDEAN, bases, block
 from otcore._kernels.prefetch import LINE, prefetch
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from otcore._types import Array, Points
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
-ROWS = 8  # rows that share a read of the column sums
+ROWS = 8  # rows that share a read of the column sums, and of points in a cloud a box
 BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
+FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it
+NO_SLACK = 1.0, 0.0  # bounds of boxes are never above the entries, as floats
 TINY, HUGE = 2.0**-700, 2.0**700  # row sums outside are done again from the row's maximum
 
 
@@ -72,45 +75,84 @@ def dense_pass(M, factor, F, G, a, omega, w):
 
 
 @njit(cache=True, nogil=True)
-def cloud_pass(ground, x, tiles, factor, F, G, a, omega, w):
+def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
     """:func:`dense_pass` for points: ``x`` (n, d) and ``tiles`` (k, d, COLUMNS), see :func:`tiled`.
 
-    ``G`` and ``w`` have k COLUMNS entries; G is -inf on the last ones, which belong to no point.
+    ``G`` and ``w`` have k COLUMNS entries; G is -inf on the last ones, which belong to no point.  Where all entries
+    between some rows and a tile are below ``2**cut``, they are left out: see :func:`visible`.
     """
-    n, m = x.shape[0], w.size
-    rows = max(1, min(ROWS, BUFFER // m))
-    e, lanes, r = np.empty((rows, m)), np.empty((rows, COLUMNS)), np.empty(rows)
-    cost = np.empty((rows, COLUMNS))
+    tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
+    e, lanes, r = np.empty((tiles.shape[0], ROWS, COLUMNS)), np.empty((ROWS, COLUMNS)), np.empty(ROWS)
+    cost, alone = np.empty((ROWS, COLUMNS)), np.empty((1, w.size))
+    rooted = ground[0] == EUCLIDEAN and ground[1] == 1.0
     w[:] = 0.0
     error = 0.0
-    for i0 in range(0, n, rows):
-        count = min(rows, n - i0)
+    for i0 in range(0, x.shape[0], ROWS):
+        count = min(ROWS, x.shape[0] - i0)
+        part = x[i0 : i0 + count]
+        some = visible(ground, part, corners, tops, cut, factor, F[i0 : i0 + count], near, seen)
         lanes[:] = 0.0
-        for t in range(tiles.shape[0]):
-            j = t * COLUMNS
-            rooted = ground[0] == EUCLIDEAN and ground[1] == 1.0
+        for v in range(some):
+            j = seen[v] * COLUMNS
             if rooted:
-                bases(ground[0], x[i0 : i0 + count], tiles[t], cost[:count])
+                bases(ground[0], part, tiles[seen[v]], cost[:count])
             else:
-                block(ground, x[i0 : i0 + count], tiles[t], cost[:count])
+                block(ground, part, tiles[seen[v]], cost[:count])
             for k in range(count):
                 if rooted:
-                    root_entries(cost[k], factor, F[i0 + k], G[j : j + COLUMNS], e[k, j : j + COLUMNS], lanes[k])
+                    root_entries(cost[k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
                 else:
-                    entries(cost[k], factor, F[i0 + k], G[j : j + COLUMNS], e[k, j : j + COLUMNS], lanes[k])
+                    entries(cost[k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
         for k in range(count):
             i = i0 + k
             s = fold(lanes[k])
             error += abs(s - a[i])
+            r[k] = 0.0
             if a[i] > 0.0 and not TINY < s < HUGE:
+                for v in range(some):
+                    e[v, k] = 0.0
                 for t in range(tiles.shape[0]):
                     block(ground, x[i : i + 1], tiles[t], cost[:1])
-                    e[k, t * COLUMNS : (t + 1) * COLUMNS] = cost[0]
-                F[i], s = restart(e[k], factor, G, a[i], e[k])
-            r[k], step = answer(a[i], s, omega)
+                    alone[0, t * COLUMNS : (t + 1) * COLUMNS] = cost[0]
+                F[i], s = restart(alone[0], factor, G, a[i], alone[0])
+                scale, step = answer(a[i], s, omega)
+                add_rows(np.full(1, scale), alone, w)
+            else:
+                r[k], step = answer(a[i], s, omega)
             F[i] += step
-        add_rows(r[:count], e, w)
+        for v in range(some):
+            j = seen[v] * COLUMNS
+            add_rows(r[:count], e[v], w[j : j + COLUMNS])
     return error
+
+
+@njit(cache=True, nogil=True)
+def highest(G):
+    """The largest exponent of each tile."""
+    tops = np.empty(G.size // COLUMNS)
+    for t in range(tops.size):
+        tops[t] = G[t * COLUMNS : (t + 1) * COLUMNS].max()
+    return tops
+
+
+@njit(cache=True, nogil=True)
+def visible(ground, x, corners, tops, cut, factor, F, near, seen):
+    """The tiles that may hold an entry ``2**(F_i + G_j - factor M_ij)`` above ``2**cut`` with rows ``x``: how many.
+
+    The cost between the box of x (r, d) and the boxes ``corners`` (2, d, k) of the tiles is a lower bound of every
+    cost between them; ``tops`` (k,) are the largest G.  Their numbers are put into ``seen``; ``near`` is work space.
+    """
+    low, high = np.empty(x.shape[1]), np.empty(x.shape[1])
+    for k in range(low.size):
+        low[k], high[k] = x[:, k].min(), x[:, k].max()
+    lower_bounds(ground, NO_SLACK, low, high, (corners, np.zeros(tops.size)), 0, near)
+    top = F.max()
+    count = 0
+    for t in range(tops.size):
+        if top + tops[t] - factor * near[0, t] > cut:
+            seen[count] = t
+            count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -183,9 +225,13 @@ def add_rows(r, e, w):
         k += 1
 
 
-def tiled(points: Points) -> Array:
-    """Points (m, d) as tiles (k, d, COLUMNS) of coordinates, the last point repeated to fill the last tile."""
+def tiled(points: Points) -> tuple[Array, Array]:
+    """Points (m, d) as tiles (k, d, COLUMNS) of coordinates, the last point repeated to fill the last tile.
+
+    And the lowest and highest corners (2, d, k) of the tiles.
+    """
     m, d = points.shape
     count = -(-m // COLUMNS)
     padded = np.concatenate([points, np.repeat(points[-1:], count * COLUMNS - m, axis=0)])
-    return np.ascontiguousarray(padded.reshape(count, COLUMNS, d).transpose(0, 2, 1))
+    tiles = np.ascontiguousarray(padded.reshape(count, COLUMNS, d).transpose(0, 2, 1))
+    return tiles, np.ascontiguousarray(np.stack([tiles.min(axis=2).T, tiles.max(axis=2).T]))

@@ -9,7 +9,7 @@ from numba import njit
 
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.ground import block
-from otcore._kernels.sinkhorn import COLUMNS
+from otcore._kernels.sinkhorn import COLUMNS, highest, visible
 
 GROUP = 16  # exponents tested together before any of them is looked at
 
@@ -34,13 +34,17 @@ def dense_tail(M, factor, F, G, low_F, low_G, i, start, j, cost, used):
 
 
 @njit(cache=True, nogil=True)
-def cloud_tail(ground, x, tiles, factor, F, G, low_F, low_G, i, start, j, cost, used):
-    """:func:`dense_tail` for points and tiles of points; G is -inf on the columns of no point."""
-    M = np.empty((1, COLUMNS))
-    while i < x.shape[0] and used + G.size <= j.size:
+def cloud_tail(ground, x, tiles, corners, cut, factor, F, G, low_F, low_G, i, start, j, cost, used):
+    """:func:`dense_tail` for points and tiles of points; G is -inf on the columns of no point, cut the least low."""
+    M, tops = np.empty((1, COLUMNS)), highest(G)
+    near, seen = np.empty((1, tops.size)), np.empty(tops.size, np.int64)
+    while i < x.shape[0]:
+        some = visible(ground, x[i : i + 1], corners, tops, cut, factor, F[i : i + 1], near, seen)
+        if used + some * COLUMNS > j.size:
+            break
         start[i] = used
-        for t in range(tiles.shape[0]):
-            c = t * COLUMNS
+        for v in range(some):
+            t, c = seen[v], seen[v] * COLUMNS
             block(ground, x[i : i + 1], tiles[t], M)
             used = gather(M[0], factor, F[i], G[c : c + COLUMNS], low_F[i], low_G[c : c + COLUMNS], c, j, cost, used)
         i += 1

@@ -317,8 +317,12 @@ class Cost(ABC):
                 return None
         return Tail(np.cumsum(np.concatenate(counts)), np.concatenate(columns), np.concatenate(costs))
 
-    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+    def rounding_pass(
+        self, epsilon: float, row: Array, column: Array, a: Array, faint: float = 0.0
+    ) -> tuple[Array, Array, Array]:
         """Rows of ``K_ij = exp(row_i + column_j - M_ij / epsilon)`` scaled down to ``a``, and what columns then hold.
+
+        Entries below ``faint`` may be left out of K, here and by :meth:`remainder_pass` the same ones.
 
         Returns
         -------
@@ -336,7 +340,9 @@ class Cost(ABC):
             costs += x[i0:i1] @ K
         return x, sums, costs
 
-    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+    def remainder_pass(
+        self, epsilon: float, row: Array, column: Array, y: Array, beta: Array, faint: float = 0.0
+    ) -> tuple[Array, Array]:
         """``K y`` and ``M beta``, (n,) each, for the K of :meth:`rounding_pass`: what rows hold, what filling costs."""
         held, price = np.empty((2, self.shape[0]))
         used = np.flatnonzero(beta)

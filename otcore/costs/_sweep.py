@@ -40,12 +40,13 @@ def sweep(
     G[:m] = g * factor + log_b
     row_error = kernel(factor, F, G, a, omega, w)
     f = (F - log_a) / factor
-    if w[:m].min() > FAINT:
-        step = log_b - np.log2(w[:m])
-        g = g + step * (omega / factor)
-        return Sweep(f, g, row_error, float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0)))
-    g = cost.softmin(epsilon, f, np.log(a), axis=0)  # after a jump of epsilon; from the columns' own maxima
-    return Sweep(f, g, row_error, 0.0)
+    lost = np.flatnonzero(w[:m] <= FAINT)  # after a jump of epsilon; from the columns' own maxima
+    step = log_b - np.log2(np.maximum(w[:m], FAINT))
+    g = g + step * (omega / factor)
+    if lost.size:
+        g[lost] = cost.restrict(np.arange(a.size), lost).softmin(epsilon, f, np.log(a), axis=0)
+        step[lost] = 0.0
+    return Sweep(f, g, row_error, float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0)))
 
 
 def gathered(kernel: Callable[..., tuple[int, int]], n: int, width: int, limit: int) -> Tail | None:

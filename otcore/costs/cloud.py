@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
+from otcore.costs._kd import Boxed, Streamed, boxed, frozen, padded, put_back
 from otcore.costs._points import matching_points
 from otcore.costs._sweep import LOG2_E, gathered, sweep
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
@@ -222,83 +223,76 @@ class CloudCost(Cost):
         return out
 
     @cached_property
-    def _tiles(self) -> Array:
+    def _streamed(self) -> Streamed:
         from otcore._kernels.sinkhorn import tiled
 
-        return tiled(self._y)
+        n, m = self.shape
+        rows, columns = np.arange(n), np.arange(m)
+        if self.x.shape[1] <= PRUNED_DIMENSIONS and n * m >= PRUNED_PAIRS:
+            rows, columns = self._kd_x.order, self._kd_y.order
+        return Streamed(rows, columns, frozen(self._x[rows]), *tiled(self._y[columns]))
 
-    def _lazy(self, epsilon: float) -> tuple[Any, float, int]:
-        """The ground without its unit, ``log2(e) / epsilon`` with it, and the columns of all tiles."""
+    def _given(self, kernel: Any, epsilon: float, faint: float) -> Any:
+        """A kernel that knows the ground but its unit, points, tiles, what is faint and log2(e) / epsilon a unit."""
         code, power, unit = self._ground
-        return (code, power, 1.0), LOG2_E / epsilon * unit, self._tiles.shape[0] * self._tiles.shape[2]
+        cut = math.log2(faint) if faint > 0 else -math.inf
+        return partial(kernel, (code, power, 1.0), *self._streamed[2:], cut, LOG2_E / epsilon * unit)
 
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep:
-        from otcore._kernels.sinkhorn import cloud_pass
+        from otcore._kernels.sinkhorn import FAINTEST, cloud_pass
 
-        ground, _, width = self._lazy(epsilon)
-        unit = self._ground[2]
-
-        def kernel(factor: float, *rest: Any) -> float:
-            return float(cloud_pass(ground, self._x, self._tiles, factor * unit, *rest))
-
-        return sweep(self, kernel, width, epsilon, f, g, a, b, omega)
+        s = self._streamed
+        kernel = self._given(cloud_pass, epsilon, FAINTEST * float(min(a.min(), b.min())))
+        ordered = self if s.in_order else self.restrict(s.rows, s.columns)
+        f, g = None if f is None else f[s.rows], g[s.columns]
+        after = sweep(
+            ordered, lambda _, *rest: float(kernel(*rest)), s.width, epsilon, f, g, a[s.rows], b[s.columns], omega
+        )
+        return after._replace(f=put_back(s.rows, after.f), g=put_back(s.columns, after.g))
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
         from otcore._kernels.tail import cloud_tail
 
-        ground, factor, width = self._lazy(epsilon)
-        G, low_G = padded(G, width, -np.inf), padded(low_G, width, 0.0)
-        kernel = partial(cloud_tail, ground, self._x, self._tiles, factor, F, G, low_F, low_G)
-        tail = gathered(kernel, self.shape[0], width, limit)
-        return None if tail is None else tail._replace(cost=tail.cost * self._ground[2])
+        s = self._streamed
+        low_F, low_G = low_F[s.rows], padded(low_G[s.columns], s.width, 0.0)
+        least = 2.0 ** float(min(low_F.min(), low_G.min()))
+        G = padded(G[s.columns], s.width, -np.inf)
+        kernel = partial(self._given(cloud_tail, epsilon, least), F[s.rows], G, low_F, low_G)
+        tail = gathered(kernel, self.shape[0], s.width, limit)
+        if tail is None:
+            return None
+        tail = tail._replace(cost=tail.cost * self._ground[2])
+        return tail if s.in_order else s.in_users_order(tail)
 
-    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+    def rounding_pass(
+        self, epsilon: float, row: Array, column: Array, a: Array, faint: float = 0.0
+    ) -> tuple[Array, Array, Array]:
         from otcore._kernels.gibbs import cloud_rounding
 
-        ground, factor, width = self._lazy(epsilon)
-        x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, width))
-        F, G = row * LOG2_E, padded(column * LOG2_E, width, -np.inf)
-        cloud_rounding(ground, self._x, self._tiles, factor, F, G, a, x, sums, costs)
+        s = self._streamed
+        x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, s.width))
+        F, G = row[s.rows] * LOG2_E, padded(column[s.columns] * LOG2_E, s.width, -np.inf)
+        self._given(cloud_rounding, epsilon, faint)(F, G, a[s.rows], x, sums, costs)
         m = self.shape[1]
-        return x, sums[:m], costs[:m] * self._ground[2]
+        return (
+            put_back(s.rows, x),
+            put_back(s.columns, sums[:m]),
+            put_back(s.columns, costs[:m] * self._ground[2]),
+        )
 
-    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+    def remainder_pass(
+        self, epsilon: float, row: Array, column: Array, y: Array, beta: Array, faint: float = 0.0
+    ) -> tuple[Array, Array]:
         from otcore._kernels.gibbs import cloud_remainder
 
-        ground, factor, width = self._lazy(epsilon)
+        s = self._streamed
         held, price = np.empty((2, self.shape[0]))
-        F, G = row * LOG2_E, padded(column * LOG2_E, width, -np.inf)
-        y, beta = padded(y, width, 0.0), padded(beta, width, 0.0)
-        cloud_remainder(ground, self._x, self._tiles, factor, F, G, y, beta, held, price)
-        return held, price * self._ground[2]
-
-
-def padded(v: Array, width: int, value: float) -> Array:
-    """``v`` (m,) continued to ``width`` entries."""
-    out = np.full(width, value)
-    out[: v.size] = v
-    return out
-
-
-class Boxed(NamedTuple):
-    """A cloud in kd order, and the boxes around its leaves and super-leaves."""
-
-    order: Indices  # (n,): points = cloud[order]
-    points: Points  # (n, d)
-    points_t: Array  # (d, n)
-    boxes: tuple[tuple[Array, int], tuple[Array, int]]  # (2, d, k) corners and points a box; leaves, supers
-
-
-def boxed(points: Points) -> Boxed:
-    from otcore._kernels import boxes, cells
-
-    order = cells.kd_order(points.T.copy())
-    points = frozen(points[order])
-    points_t = points.T.copy()
-    leaves, supers = ((boxes.corners(points_t, width), width) for width in (cells.LEAF, cells.SUPER))
-    return Boxed(order, points, points_t, (leaves, supers))
+        F, G = row[s.rows] * LOG2_E, padded(column[s.columns] * LOG2_E, s.width, -np.inf)
+        y, beta = (padded(v[s.columns], s.width, 0.0) for v in (y, beta))
+        self._given(cloud_remainder, epsilon, faint)(F, G, y, beta, held, price)
+        return put_back(s.rows, held), put_back(s.rows, price * self._ground[2])
 
 
 def as_points(value: Any, name: str) -> Points:
@@ -310,13 +304,6 @@ def as_points(value: Any, name: str) -> Points:
         raise ShapeError(f"{name} has shape {points.shape}; expected points (n, d), at least one of them")
     require_finite(points, name)
     return frozen(np.array(points, order="C"))
-
-
-def frozen(points: Points) -> Points:
-    """A read-only view; Numba compiles a kernel again for arrays that differ in this, so gathered points all are."""
-    points = points.view()
-    points.setflags(write=False)
-    return points
 
 
 def box_extents(x: Points, y: Points) -> tuple[Array, Array]:

@@ -103,14 +103,18 @@ class DenseCost(Cost):
         kernel = partial(dense_tail, self.M, LOG2_E / epsilon, F, G, low_F, low_G)
         return gathered(kernel, *self.shape, limit)
 
-    def rounding_pass(self, epsilon: float, row: Array, column: Array, a: Array) -> tuple[Array, Array, Array]:
+    def rounding_pass(
+        self, epsilon: float, row: Array, column: Array, a: Array, faint: float = 0.0
+    ) -> tuple[Array, Array, Array]:
         from otcore._kernels.gibbs import dense_rounding
 
         x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, self.shape[1]))
         dense_rounding(self.M, LOG2_E / epsilon, row * LOG2_E, column * LOG2_E, a, x, sums, costs)
         return x, sums, costs
 
-    def remainder_pass(self, epsilon: float, row: Array, column: Array, y: Array, beta: Array) -> tuple[Array, Array]:
+    def remainder_pass(
+        self, epsilon: float, row: Array, column: Array, y: Array, beta: Array, faint: float = 0.0
+    ) -> tuple[Array, Array]:
         from otcore._kernels.gibbs import dense_remainder
 
         held, price = np.empty((2, self.shape[0]))

@@ -72,8 +72,16 @@ class GibbsPlan:
         with np.errstate(divide="ignore"):
             return self.f / self.epsilon + np.log(self.a), self.g / self.epsilon + np.log(self.b / self.b.sum())
 
+    @property
+    def faint(self) -> float:
+        """Entries of K below it are none: all of them together are less than the rounding of a row or a column."""
+        from otcore._kernels.sinkhorn import FAINTEST
+
+        a, b = self.targets
+        return FAINTEST * float(min(a[a > 0].min(), b[b > 0].min()))
+
     def kernel_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:
-        """(i0, i1, K rows, cost rows) over all rows; up to the rounding of exponents, what ``rounding`` saw."""
+        """(i0, i1, K rows, cost rows) over all rows: what ``rounding`` saw, but for rounding and faint entries."""
         row, column = self.exponents
         for i0, i1, M in self.ground.blocks():
             z = M * (-1.0 / self.epsilon)
@@ -86,10 +94,10 @@ class GibbsPlan:
     def rounding(self) -> Rounding:
         """The scalings that make the plan feasible and its cost, in floats; two passes over the cost."""
         a, b = self.targets
-        x, sums, costs = self.ground.rounding_pass(self.epsilon, *self.exponents, a)  # Alg. 2, lines 1-2
+        x, sums, costs = self.ground.rounding_pass(self.epsilon, *self.exponents, a, self.faint)  # Alg. 2, lines 1-2
         y = np.minimum(1.0, _ratio(b, sums))  # lines 3-4
         beta = np.maximum(b - y * sums, 0.0)
-        held, price = self.ground.remainder_pass(self.epsilon, *self.exponents, y, beta)
+        held, price = self.ground.remainder_pass(self.epsilon, *self.exponents, y, beta, self.faint)
         alpha = np.maximum(a - x * held, 0.0)  # line 5
         missing = float(beta.sum())
         fill = float(alpha @ np.where(alpha > 0, price, 0.0)) / missing if missing > 0 else 0.0

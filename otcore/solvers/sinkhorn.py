@@ -35,7 +35,7 @@ POOR = 20.0  # times the error wanted: to fill what a plan lacks then costs more
 LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
 LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
 WIDE = 4.0  # times the largest cost
-SPARSE = 1 / 64, 64.0  # of the columns, and columns, that share a row's mass: with fewer the exact engine is faster
+SPARSE = 1 / 64, 300_000  # of the columns share a row's mass, and entries carry the plan: the exact engine is faster
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class Sinkhorn:
             f, g = iterate.f, iterate.g
             if (careful and iterate.error <= POOR * tol) or budget.expired():
                 yield _candidate(problem, iterate, epsilon)
-            sparse = self.accelerate and crowd(points, epsilon, f, g) < max(2.0, min(SPARSE[0] * m, SPARSE[1]))
-            if sparse or iterate.error > LOST:
+            few = max(2.0, min(SPARSE[0] * m, SPARSE[1] / n))
+            if (self.accelerate and crowd(points, epsilon, f, g) < few) or iterate.error > LOST:
                 break
         yield _crossover(problem, iterate, epsilon, budget)
 

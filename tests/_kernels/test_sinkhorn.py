@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otcore._kernels.sinkhorn import COLUMNS, tiled
+from otcore._kernels.sinkhorn import COLUMNS, FAINTEST, highest, tiled, visible
 from otcore.costs import CloudCost, Cost, DenseCost
+from otcore.costs._kd import padded
 
 SHAPES = [(1, 1), (3, 5), (9, 257), (40, 300)]
 GROUNDS = [("euclidean", p) for p in (1, 2, 1.5, 2.3)] + [("cityblock", 1), ("chebyshev", 1)]
@@ -87,6 +88,49 @@ def test_sums_outside_the_floats_are_done_again_from_the_maximum(start):
         np.testing.assert_allclose(ours.g, twin.g, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("exponent", [1, 2, 1.3])
+def test_what_boxes_rule_out_is_missed_by_no_sum(d, exponent, monkeypatch):
+    """Clouds in kd order, most of whose pairs are out of sight, against the streaming defaults."""
+    monkeypatch.setattr("otcore.costs.cloud.PRUNED_PAIRS", 0)
+    rng = np.random.default_rng(d)
+    cost = CloudCost(rng.random((700, d)), rng.random((900, d)), "euclidean", exponent)
+    a, b = weights(rng, 700), weights(rng, 900)
+    a[3], b[5] = 1e-12, 1e-14
+    a, b = a / a.sum(), b / b.sum()
+    epsilon = 1e-3 * cost.bounds()[1]
+    f, g = None, np.zeros(900)
+    for _ in range(3):
+        f, g, *_ = Cost.sinkhorn_pass(cost, epsilon, f, g, a, b)
+    ours, twin = (kind(cost, epsilon, f, g, a, b, 1.3) for kind in (CloudCost.sinkhorn_pass, Cost.sinkhorn_pass))
+    for mine, other in zip(ours, twin, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-12 * epsilon)
+    row, column, faint = f / epsilon + np.log(a), g / epsilon + np.log(b), FAINTEST * min(a.min(), b.min())
+    y, beta = rng.random(900), rng.random(900)
+    for verb, given in (("rounding_pass", (a,)), ("remainder_pass", (y, beta))):
+        ours, twin = (getattr(kind, verb)(cost, epsilon, row, column, *given, faint) for kind in (CloudCost, Cost))
+        for mine, other in zip(ours, twin, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-14 * epsilon)
+    low = np.full(700, -20.0), np.full(900, -25.0)
+    F, G = row / np.log(2), column / np.log(2)
+    ours, twin = (kind.plan_tail(cost, epsilon, F, G, *low, 700 * 900) for kind in (CloudCost, Cost))
+    np.testing.assert_array_equal(ours.start, twin.start)
+    for i in range(700):
+        mine, other = (np.argsort(t.j[t.start[i] : t.start[i + 1]]) + t.start[i] for t in (ours, twin))
+        np.testing.assert_array_equal(ours.j[mine], twin.j[other])
+        np.testing.assert_allclose(ours.cost[mine], twin.cost[other], rtol=1e-14)
+    tiles = cost._streamed.tiles.shape[0]
+    seen, near = np.empty(tiles, np.int64), np.empty((1, tiles))
+    code, power, unit = cost.ground
+    G = padded(G[cost._streamed.columns], tiles * COLUMNS, -np.inf)
+    first = cost._streamed.points[:8]
+    some = visible(
+        (code, power, 1.0), first, cost._streamed.corners, highest(G), np.log2(faint),
+        unit / epsilon / np.log(2), F[cost._streamed.rows[:8]], near, seen,
+    )  # fmt: skip
+    assert 0 < some < tiles or d == 3, "nothing would be tested"
+
+
 def test_passes_give_the_same_bits_again():
     rng = np.random.default_rng(5)
     cost = CloudCost(rng.random((70, 3)), rng.random((600, 3)))
@@ -97,8 +141,10 @@ def test_passes_give_the_same_bits_again():
 
 def test_tiles_hold_the_points_and_repeat_the_last():
     y = np.arange(600.0).reshape(300, 2)
-    tiles = tiled(y)
+    tiles, corners = tiled(y)
     assert tiles.shape == (2, 2, COLUMNS)
     flat = tiles.transpose(0, 2, 1).reshape(-1, 2)
     np.testing.assert_array_equal(flat[:300], y)
     assert (flat[300:] == y[-1]).all()
+    np.testing.assert_array_equal(corners[:, :, 0], [y[:COLUMNS].min(axis=0), y[:COLUMNS].max(axis=0)])
+    np.testing.assert_array_equal(corners[:, :, 1], [y[COLUMNS:].min(axis=0), y[COLUMNS:].max(axis=0)])
