@@ -77,7 +77,7 @@ class FixedMasses:
         """``(A / B - 1) x`` for an interval x of numbers, as a float and what that may be too much."""
         over = (self.ratio[0] - 1.0) + self.ratio[1]  # the difference is exact: the ratio is near one
         size = abs(term[0]) + abs(term[1]) + term[2]
-        if over == 0 and self.ratio_error == 0:
+        if size == 0 or (over == 0 and self.ratio_error == 0):
             return 0.0, 0.0
         # Four roundings: of ``over``, of the product, and lo and err, which ``term[0]`` leaves out.
         off = abs(over) * (2.0**-51 * abs(term[0]) + 2.0 * (abs(term[1]) + term[2])) + 1.125 * self.ratio_error * size
