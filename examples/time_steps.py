@@ -51,4 +51,5 @@ right.legend(frameon=False)
 
 path = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "time_steps.png"
 figure.savefig(path, dpi=120)
+print(f"{sum(cold[1:]) / max(sum(warm[1:]), 1):.0f} times fewer pivots from the step before than from nothing")
 print(path)

@@ -151,7 +151,8 @@ class _Loop:
         self.trace.append(Snapshot(time.perf_counter() - self.begin, lower, upper))
         if self.progress:
             self.bar.update(1)
-            self.bar.set_postfix_str(f"{lower:.8g} <= W <= {upper:.8g}")
+            said = getattr(self.report, "progress", "")  # a method's own, if it has any
+            self.bar.set_postfix_str(f"{lower:.8g} <= W <= {upper:.8g}, gap {upper - lower:.1e}{said and ', ' + said}")
 
     @property
     def closed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
@@ -409,6 +410,7 @@ def test_progress_writes_to_stderr_only_when_asked(capsys):
     captured = capsys.readouterr()
     assert "network-simplex" in captured.err
     assert "<= W <=" in captured.err
+    assert re.search(r"gap [0-9.e-]+, \d+ pivots, 0 arcs violated", captured.err)
     solve(A, B, cost=M)
     assert capsys.readouterr() == ("", "")
 

@@ -23,12 +23,21 @@ FIRST_LOOK = 1 << 20  # pivots, then twice as many each time: a candidate costs 
 
 
 class NetworkSimplexReport(NamedTuple):
-    """Pivots done, rounds of pricing over all arcs, arcs that the simplex works on, and whether it ended optimal."""
+    """Pivots done, rounds of pricing over all arcs, arcs that the simplex works on, and whether it ended optimal.
+
+    ``violated`` is how many arcs the last of these rounds took in.
+    """
 
     pivots: int
     rounds: int
     arcs: int
     optimal: bool
+    violated: int = 0
+
+    @property
+    def progress(self) -> str:
+        """What the bar of a long solve says."""
+        return f"{self.pivots:,} pivots, {self.violated:,} arcs violated"
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def _support(plan: SparsePlan) -> tuple[Indices, Indices]:
 def _candidate(problem: Problem, state: State) -> Candidate:
     """All arcs of the tree, also those that carry nothing, so that the certifier finds the tree again."""
     plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
-    report = NetworkSimplexReport(state.pivots, state.rounds, state.arcs, state.optimal)
+    report = NetworkSimplexReport(state.pivots, state.rounds, state.arcs, state.optimal, state.violated)
     return Candidate(plan, (state.f, state.g), report)
 
 
