@@ -14,7 +14,8 @@ import numpy as np
 
 from otcore._kernels.cells import kd_order
 from otcore._types import Indices, Potential, Weights
-from otcore.engines import multiscale
+from otcore.costs import DenseCost
+from otcore.engines import clusters, multiscale
 from otcore.engines.basis import (
     Basis,
     Entries,
@@ -90,16 +91,19 @@ def solve(
         When the finite arcs cannot carry the masses; :func:`otcore.engines.feasible.transportable` says why.
     """
     start = Start(basis, potentials, support, arcs)
+    cold = price and all(part is None for part in start)
+    found = clusters.places(cost) if cold and isinstance(cost, DenseCost) else None
+    if found is not None and isinstance(cost, DenseCost):
+        for state in clusters.solve(cost, a, b, found, deadline):
+            yield state.put_back(found.x, found.y)
+        return
     if not prunable(cost):
         yield from _solve(cost, a, b, start, price, deadline)
         return
     x, y = (kd_order(points.T.copy()) for points in cost.zoomed)  # boxes are small around neighbours
     cost, a, b = cost.restrict(x, y), a[x], b[y]
-    if price and all(part is None for part in start):
-        states = multiscale.solve(cost, a, b, deadline)
-    else:
-        states = _solve(cost, a, b, start.taken(x, y), price, deadline)
-    for state in states:
+    below = multiscale.solve(cost, a, b, deadline) if cold else _solve(cost, a, b, start.taken(x, y), price, deadline)
+    for state in below:
         yield state.put_back(x, y)
 
 

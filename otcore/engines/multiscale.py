@@ -10,28 +10,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from otcore._kernels import cells, simplex
 from otcore._types import Indices, Points, Potential, Weights
 from otcore.costs import CloudCost
-from otcore.engines.basis import Basis, Masses, greedy, integer_masses
+from otcore.engines.basis import Basis, Entries, Masses, greedy, integer_masses
 from otcore.engines.generation import State, generate
 from otcore.engines.pricing import Boxed, Boxes, late
 
-__all__ = ["solve"]
+__all__ = ["BLOCKS", "COARSEST", "Level", "nested", "refined", "solve"]
 
 FINEST = 2.5  # points in a cell of the finest cells; 4 leave 30 % more pivots to the last level, 1.5 gain nothing
 HALVINGS = 2  # between levels: cells of four parts; with three halvings the last level pivots three times as often
 COARSEST = 200  # cells of both sides together that need no coarser start
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """A cloud of cells: their centres, their masses, and where each one's range of points begins."""
+C = TypeVar("C", bound=Entries, covariant=True)
 
-    cost: CloudCost
+
+@dataclass(frozen=True, eq=False)
+class Level(Generic[C]):
+    """A problem between cells: what stands for them, their masses, and where each one's range of points begins."""
+
+    cost: C
     masses: Masses
     rows: Indices  # (n_cells + 1,)
     columns: Indices
@@ -47,7 +51,7 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
     State
         Of the whole problem, once the coarser levels are solved.
     """
-    above: Level | None = None
+    above: Level[CloudCost] | None = None
     state: State | None = None
     for level in levels(cost, integer_masses(a, b)):
         pricing = Boxed(level.cost)
@@ -59,16 +63,16 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
             g = _extended(above, level, state.f)
             arcs, f = pricing.nearby(g, hurry=late(deadline))
             extended = f, g
-            basis = _refined(above, level, state.basis)
+            basis = refined(above, level, state.basis)
         for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, ordered=True):
             if level.cost is cost:  # until the tree is optimal, the cells know better potentials
                 yield state if state.optimal or extended is None else replace(state, f=extended[0], g=extended[1])
         above = level
 
 
-def levels(cost: CloudCost, masses: Masses) -> list[Level]:
+def levels(cost: CloudCost, masses: Masses) -> list[Level[CloudCost]]:
     """Clouds of nested cells, the coarsest first, the points themselves last; both clouds in kd order."""
-    rows, columns = (_nested(size) for size in cost.shape)
+    rows, columns = (nested(size) for size in cost.shape)
     found = [Level(cost, masses, rows[0], columns[0])]
     for k in range(1, max(len(rows), len(columns))):
         if found[-1].rows.size + found[-1].columns.size <= COARSEST:
@@ -80,7 +84,7 @@ def levels(cost: CloudCost, masses: Masses) -> list[Level]:
     return found[::-1]
 
 
-def _nested(n: int) -> list[Indices]:
+def nested(n: int) -> list[Indices]:
     """Edges of ranges of n points: each point alone, then the finest cells, then every other halving."""
     edges = [np.array([0, n])]
     while 2 * FINEST * (edges[-1].size - 1) <= n:
@@ -94,7 +98,7 @@ def _centres(points: Points, mass: Indices, edges: Indices) -> Points:
     return np.asarray(np.add.reduceat(w * points, edges[:-1]) / np.add.reduceat(w, edges[:-1]))
 
 
-def _refined(above: Level, level: Level, basis: Basis) -> Basis:
+def refined(above: Level[Entries], level: Level[Entries], basis: Basis) -> Basis:
     """The tree of the cells as a tree of their parts."""
     n, m = above.cost.shape
     order = np.lexsort((basis.j, basis.i))
@@ -105,7 +109,7 @@ def _refined(above: Level, level: Level, basis: Basis) -> Basis:
     return Basis(*cells.refine(i, j, flow, *parts, level.masses.a, level.masses.b))
 
 
-def _extended(above: Level, level: Level, f: Potential) -> Potential:
+def _extended(above: Level[CloudCost], level: Level[CloudCost], f: Potential) -> Potential:
     """Potentials of the columns of ``level`` by the c-transform of those of the rows above."""
     x, y = Boxes.of(above.cost.zoomed[0]), level.cost.zoomed[1]
     g, _ = x.nearest(above.cost, f, y.T.copy(), np.full(y.shape[0], np.inf), 1)
