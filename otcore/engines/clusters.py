@@ -27,7 +27,7 @@ FEWEST = 600  # rows and columns that have cells worth looking for
 SAMPLED, AXES = 12, 3  # rows or columns looked at, and the principal axes of what they say that cells are cut along
 TYPICAL = 4  # points in the cells that the test compares
 PAIRS = 4000  # of entries
-ALIKE = 0.2  # of the mean difference between any two costs: what that within cells may be; in space softening does better
+ALIKE = 0.2  # of the mean difference between any two costs: what that within cells may be; in space softening wins
 
 
 @dataclass(frozen=True, eq=False)
