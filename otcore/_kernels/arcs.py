@@ -163,7 +163,7 @@ def _hits(row, g, f, row_top, column_top):
 
 
 @njit(cache=True, nogil=True)
-def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, out_cost, used):
+def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
     """Collect, row by row, the finite arcs that are low for their row or for their column.
 
     Parameters
@@ -172,7 +172,7 @@ def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, out_cost
     f, row_top, column_top : see :func:`tops`
     most : how many arcs a row, or a column that asks for them, may get: ties can make it all of them
     count : (m,) arcs that each column asked for so far; updated
-    out_i, out_j, out_cost : receive the arcs from place ``used`` on
+    out_i, out_j : receive the arcs from place ``used`` on
 
     Returns
     -------
@@ -194,7 +194,7 @@ def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, out_cost
                 if (by_row or by_column) and x < np.inf:
                     mine += by_row
                     count[j] += by_column
-                    out_i[used], out_j[used], out_cost[used] = i, j, row[j]
+                    out_i[used], out_j[used] = i, j
                     used += 1
     return used
 

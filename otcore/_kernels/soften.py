@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 STEPS, LAST = 6, 0.02  # epsilons, down to this share of the mean reduced cost
-ACROSS = 0.14  # iterations a step: this times the root of the number of nodes; more is left to the pivots
+FEW, NODES = 2, 400  # iterations a step: so many, and one more for so many nodes, as pivots get dearer with the tree
 TINY = 1e-150  # sums below it say nothing: all arcs of a row or column have underflowed
 
 
@@ -82,7 +82,7 @@ def softened(start, j, cost, a, b):
     if mean == 0.0:
         return f, g
     soft_f, soft_g = f.copy(), g.copy()
-    sweeps = 1 + int(ACROSS * sqrt(n + m))
+    sweeps = FEW + (n + m) // NODES
     for step in range(1, STEPS + 1):
         soften(start, j, cost, a, b, mean * LAST ** (step / STEPS), sweeps, soft_f, soft_g)
     fine = np.isfinite(soft_f).all() and np.isfinite(soft_g).all()

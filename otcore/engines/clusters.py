@@ -18,7 +18,7 @@ from otcore.costs import DenseCost
 from otcore.costs._cost import BLOCK
 from otcore.engines.basis import integer_masses, softened, tightest
 from otcore.engines.generation import State, generate
-from otcore.engines.multiscale import BLOCKS, COARSEST, Level, nested, refined
+from otcore.engines.multiscale import COARSEST, Level, nested, refined
 from otcore.engines.pricing import Arcs, Streamed
 
 __all__ = ["Places", "places", "solve"]
@@ -122,9 +122,7 @@ def solve(cost: DenseCost, a: Weights, b: Weights, found: Places, deadline: floa
             g = _extended(cost, found, above, level, state.f)
             arcs, _ = level.cost.cheapest((np.zeros(level.rows.size - 1), g), deadline)
             basis = refined(above, level, state.basis)
-        for state in generate(
-            level.cost, basis, arcs, level.masses, level.cost, deadline, level.masses.a.size > BLOCKS
-        ):
+        for state in generate(level.cost, basis, arcs, level.masses, level.cost, deadline, ordered=True):
             if level.cost.cost is cost:
                 yield state
         above = level

@@ -21,7 +21,7 @@ from otcore.engines.basis import Basis, Entries, Masses, greedy, integer_masses
 from otcore.engines.generation import State, generate
 from otcore.engines.pricing import Boxed, Boxes, late
 
-__all__ = ["BLOCKS", "COARSEST", "Level", "nested", "refined", "solve"]
+__all__ = ["COARSEST", "Level", "nested", "refined", "solve"]
 
 FINEST = 2.5  # points in a cell of the finest cells; 4 leave 30 % more pivots to the last level, 1.5 gain nothing
 HALVINGS = 2  # between levels: cells of four parts; with three halvings the last level pivots three times as often

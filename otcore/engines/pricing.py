@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
-from otcore._kernels import arcs, boxes, nearest, simplex
+from otcore._kernels import arcs, boxes, ground, nearest, simplex
 from otcore._kernels.cells import LEAF, SUPER
-from otcore._types import Array, Indices, Points, Potential
+from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs import CloudCost
+from otcore.costs._cost import BLOCK
 from otcore.engines.basis import Entries
 
 __all__ = ["Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "pricing_of", "prunable"]
@@ -21,6 +23,8 @@ CHEAPEST = 8  # arcs a row and a column to start from; 6 and 10 take about as lo
 MOST = 4 * CHEAPEST  # where many cost the same
 NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
 WORST = 4  # violated arcs that a row may add in one round
+ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
+MANY = 24  # dimensions from which on products are faster than differences; at 10 they take as long
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
 
@@ -49,7 +53,9 @@ class Pricing(Protocol):
 
 
 def pricing_of(cost: Entries) -> Pricing:
-    """By boxes where they are tight, else over all entries."""
+    """By boxes where they are tight, by products where these are faster, else over all entries."""
+    if isinstance(cost, CloudCost) and cost.metric == "euclidean" and cost.x.shape[1] >= MANY:
+        return Proposed(cost)
     return Boxed(cost) if prunable(cost) else Streamed(cost)
 
 
@@ -109,14 +115,13 @@ class Streamed:
         arcs.column_tops(lanes, CHEAPEST, column_top)
         count, used = np.zeros(m, np.int64), 0
         i, j = np.empty((2, (n + m) * MOST), np.int64)
-        c = np.empty(i.size)
         for i0, _, block in cost.blocks():
-            used = arcs.low(block, i0, g, f, row_top, column_top, MOST, count, i, j, c, used)
+            used = arcs.low(block, i0, g, f, row_top, column_top, MOST, count, i, j, used)
             if late(deadline):
                 break
-        found = Arcs(i[:used].copy(), j[:used].copy(), c[:used].copy())
-        f = f if potentials is None else potentials[0]
-        return found, found.cost - f[found.i] - g[found.j]
+        i, j = i[:used].copy(), j[:used].copy()
+        f, c = f if potentials is None else potentials[0], cost.at(i, j)
+        return Arcs(i, j, c), c - f[i] - g[j]
 
     def column_minima(self) -> Potential:
         g: Potential = np.full(self.cost.shape[1], np.inf)
@@ -124,9 +129,9 @@ class Streamed:
             np.minimum(g, block.min(axis=0), out=g)
         return np.where(g < np.inf, g, 0.0)
 
-    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+    def violated(self, f: Potential, g: Potential, deadline: float | None, margin: float = 0.0) -> tuple[Arcs, bool]:
         n, m = self.cost.shape
-        least = tolerance(f, g)
+        least = tolerance(f, g) + margin
         keep = min(m, WORST * -(-m // n))
         worst_r, worst_j = np.full((n, keep), -least), np.full((n, keep), -1)
         stopped = False
@@ -138,6 +143,59 @@ class Streamed:
         i, k = np.nonzero(worst_j >= 0)
         j = worst_j[i, k]
         return Arcs(i, j, self.cost.at(i, j)), stopped
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """The entries of a Euclidean cloud with ``|x|^2 + |y|^2 - 2 x.y`` in their blocks: fast, and no exact proposals."""
+
+    cost: CloudCost
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.cost.shape
+
+    def at(self, i: Indices, j: Indices) -> Array:
+        return self.cost.at(i, j)
+
+    def blocks(self) -> Iterator[tuple[int, int, Matrix]]:
+        left, right = self._factors
+        for i0 in range(0, left.shape[0], step := max(1, BLOCK // right.shape[1])):
+            block = left[i0 : i0 + step] @ right
+            np.maximum(block, 0.0, out=block)
+            ground.finish(self.cost.ground, block.reshape(-1))
+            yield i0, i0 + block.shape[0], block
+
+    @cached_property
+    def _factors(self) -> tuple[Matrix, Matrix]:
+        """``(x, |x|^2, 1)`` and ``(-2 y, 1, |y|^2)``, whose product is the matrix of squares; y is centred on x."""
+        x, y = self.cost.zoomed
+        middle = x.mean(axis=0)
+        x, y = x - middle, y - middle
+        one = np.ones((x.shape[0], 1)), np.ones((y.shape[0], 1))
+        squares = (x * x).sum(axis=1, keepdims=True), (y * y).sum(axis=1, keepdims=True)
+        return np.hstack([x, squares[0], one[0]]), np.hstack([-2 * y, one[1], squares[1]]).T.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class Proposed:
+    """Products propose arcs, differences of coordinates decide: Euclidean clouds in many dimensions."""
+
+    cost: CloudCost
+
+    @cached_property
+    def rough(self) -> Streamed:
+        return Streamed(Products(self.cost))
+
+    def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
+        return self.rough.cheapest(potentials, deadline)
+
+    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+        found, stopped = self.rough.violated(f, g, deadline, ROUGH * float(np.abs(f).max() + np.abs(g).max()))
+        true = found.cost - f[found.i] - g[found.j] < -tolerance(f, g)
+        if stopped or true.any():
+            return Arcs(found.i[true], found.j[true], found.cost[true]), stopped
+        return Streamed(self.cost).violated(f, g, deadline)
 
 
 class Boxes(NamedTuple):
