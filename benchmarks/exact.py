@@ -2,7 +2,7 @@
 
     python benchmarks/exact.py                      # the rows that take less than a minute each
     python benchmarks/exact.py --rows dense plane   # those whose name contains one of these words
-    python benchmarks/exact.py --rows all --data ../shared/data
+    python benchmarks/exact.py --rows all --data ../shared/data --json docs/benchmarks/exact.jsonl
 
 One thread, CPU time, ours and the peer's in turn in one process (A, B, A, B ...), medians; the compiler is warmed and
 POT's cost matrix is not charged to it.  Ours is the whole of ``otcore.solve``: the reductions and the certificate are
@@ -21,13 +21,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import otcore
 from otcore._solve import run
+from otcore.bench.record import append, environment
 from otcore.problem import Problem
 
 GAP = 1e-9
@@ -110,6 +111,8 @@ ROWS = [
     Row("d = 10, squared", points(10, 2.0), 5000, 5, 8, "emd", 1),
     Row("d = 10, squared", points(10, 2.0), 20_000, 40, 15, "", 1),
     Row("d = 50, squared", points(50, 2.0), 2000, 2.5, 5),
+    Row("d = 100, squared", points(100, 2.0), 2000, 2.5, 5, "emd", 1),
+    Row("d = 50, distance", points(50), 5000, 2.5, 5, "emd", 1),
     Row("assignment, plane", points(2, 2.0, True), 5000, 20, 50, "assignment", 1),
     Row("assignment, unstructured", dense("random", True), 5000, 3, 5, "assignment", 1),
     Row("linprog, unstructured", dense("random"), 300, 80, 150, "linprog"),
@@ -143,21 +146,42 @@ def seconds(f: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def measure(row: Row) -> str:
-    """One line: ours, the peer's or the target in seconds, the ratio, and whether it suffices."""
+def measure(row: Row) -> dict[str, Any]:
+    """Seconds of both, their ratio, the certified gap, what must be reached, and whether it is."""
     problem = row.make(row.n)
     ours(row.make(min(row.n, WARM)))
-    rivals = [lambda: ours(problem), *([peer(row.peer, problem)] if row.peer else [])]
+    solutions: list[otcore.Solution] = []
+    rivals = [lambda: solutions.append(ours(problem)), *([peer(row.peer, problem)] if row.peer else [])]
     times = [[seconds(rival) for rival in rivals] for _ in range(row.repeats)]
     mine, *theirs = (statistics.median(t) for t in zip(*times, strict=True))
-    if theirs:
-        ratio = theirs[0] / mine
-        mark = "aim" if ratio >= row.aim else "must" if ratio >= row.must else "-"
-        text = f"{mine:9.4f}{theirs[0]:9.3f} {row.peer:<10}{ratio:7.1f}x{row.must:7g}x{row.aim:6g}x"
+    ratio = theirs[0] / mine if theirs else None
+    reached = [mine <= goal if ratio is None else ratio >= goal for goal in (row.must, row.aim)]
+    return {
+        "question": "exact",
+        "problem": row.name,
+        "n": row.n,
+        "seconds": mine,
+        "peer": row.peer or None,
+        "peer_seconds": theirs[0] if theirs else None,
+        "ratio": ratio,
+        "must": row.must,
+        "aim": row.aim,
+        "mark": "aim" if reached[1] else "must" if reached[0] else "-",
+        "memory": memory(row),
+        "gap": solutions[-1].relative_gap,
+        "environment": environment(),
+    }
+
+
+def line(found: dict[str, Any]) -> str:
+    """A row of the table."""
+    if found["ratio"] is None:
+        middle, unit = f"{found['seconds']:9.3f}{'':28}", "s"
     else:
-        mark = "aim" if mine <= row.aim else "must" if mine <= row.must else "-"
-        text = f"{mine:9.3f}{'':28}{row.must:7g}s{row.aim:6g}s"
-    return f"{row.name:<40}{row.n:>9}{text}{memory(row):8.0f}  {mark}"
+        unit = "x"
+        middle = f"{found['seconds']:9.4f}{found['peer_seconds']:9.3f} {found['peer']:<10}{found['ratio']:7.1f}x"
+    goals = f"{found['must']:7g}{unit}{found['aim']:6g}{unit}"
+    return f"{found['problem']:<40}{found['n']:>9}{middle}{goals}{found['memory']:8.0f}  {found['mark']}"
 
 
 def memory(row: Row) -> float:
@@ -186,6 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", nargs="*", default=[], help="words that the rows' names or sizes contain; or all")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with dotmark/")
+    parser.add_argument("--json", type=Path, help="a file that receives each row as a line of JSON")
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     DATA = arguments.data
@@ -202,7 +227,10 @@ def main() -> None:
                 else row.n < LONG
             )
             if chosen and ("images" not in row.name or DATA.is_dir()):
-                print(measure(row), flush=True)
+                found = measure(row)
+                print(line(found), flush=True)
+                if arguments.json:
+                    append(arguments.json, [found])
 
 
 if __name__ == "__main__":
