@@ -135,14 +135,15 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
     if basis is None and potentials is None and support is None:
         f, g = softened(*pool, a, b)
         basis = tightest(masses.a, masses.b, pool.i, pool.j, pool.cost - f[pool.i] - g[pool.j])
-    elif basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are
-        i, j = (np.empty(0, np.int64),) * 2 if support is None else support
-        trust = np.append(np.full(i.size, np.inf), -reduced)
-        i, j = np.append(i, pool.i), np.append(j, pool.j)
-        basis = tree_from_support(*cost.shape, i, j, trust, cost, potentials)
-    tree = plant(cost, basis, masses)
-    if np.minimum(tree.up, tree.down)[tree.order[1:]].min() <= 0:
-        basis = reroute(tree, masses, pool.i, pool.j, reduced)
+    else:
+        if basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are
+            i, j = (np.empty(0, np.int64),) * 2 if support is None else support
+            trust = np.append(np.full(i.size, np.inf), -reduced)
+            i, j = np.append(i, pool.i), np.append(j, pool.j)
+            basis = tree_from_support(*cost.shape, i, j, trust, cost, potentials)
+        tree = plant(cost, basis, masses)
+        if np.minimum(tree.up, tree.down)[tree.order[1:]].min() <= 0:
+            basis = reroute(tree, masses, pool.i, pool.j, reduced)
     way = cost, basis, pool, masses, pricing if price else None, deadline
     if np.isfinite(cost.at(basis.i, basis.j)).all():
         yield from generate(*way, ordered=isinstance(pricing, Boxed))

@@ -69,8 +69,10 @@ def generate(
     """
     n = masses.a.size
     k = pivots = violated = rounds = 0
+    settled = False
     while True:
-        tree = plant(cost, basis, masses)  # a new centroid keeps the subtrees that pivots move small
+        if ordered or not settled:  # after many pivots a new centroid keeps the subtrees that they move small
+            tree = plant(cost, basis, masses)
         if ordered and n > BLOCK:
             slack = SLACK * simplex.refresh(tree)
             pivots += settle(Net.of(tree, arcs, n), slack, deadline, LONG)
