@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from otcore._api import solve, w1, wasserstein
     from otcore._pairwise import DistanceMatrix, pairwise
     from otcore._warmup import warmup
-    from otcore.costs import CloudCost, Cost, DenseCost, LineCost
+    from otcore.costs import CloudCost, Cost, DenseCost, GridCost, LineCost
     from otcore.divergences import SinkhornDivergence, sinkhorn_divergence
     from otcore.errors import (
         InfeasibleError,
@@ -40,7 +40,7 @@ _HOMES = {  # public name -> module, imported on first use (PEP 562)
     "otcore._api": ("solve", "w1", "wasserstein"),
     "otcore._pairwise": ("DistanceMatrix", "pairwise"),
     "otcore._warmup": ("warmup",),
-    "otcore.costs": ("CloudCost", "Cost", "DenseCost", "LineCost"),
+    "otcore.costs": ("CloudCost", "Cost", "DenseCost", "GridCost", "LineCost"),
     "otcore.divergences": ("SinkhornDivergence", "sinkhorn_divergence"),
     "otcore.errors": (
         "InfeasibleError", "InvalidProblemError", "MassMismatchError", "MissingDependencyError",
@@ -66,6 +66,7 @@ __all__ = [
     "DenseCost",
     "DistanceMatrix",
     "GibbsPlan",
+    "GridCost",
     "InfeasibleError",
     "InvalidProblemError",
     "LineCost",

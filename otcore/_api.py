@@ -10,7 +10,8 @@ import numpy as np
 from otcore._gate import as_array, as_weights, eps_of
 from otcore._habits import answers_habits
 from otcore._solve import require_certified, run
-from otcore.costs import CallableCost, CloudCost, Cost, DenseCost, LineCost, MatrixMetricCost
+from otcore.costs import CallableCost, CloudCost, Cost, DenseCost, GridCost, LineCost, MatrixMetricCost
+from otcore.costs.grid import SEPARABLE
 from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
 from otcore.measure import Measure
 from otcore.problem import Problem
@@ -225,6 +226,8 @@ def _from_points(p: Any, q: Any, metric: str, exponent: float, order: float, exp
     x, y = _measures(p, q, explicit)
     if x.dim == 1:
         return _problem(x, y, LineCost(x.points, y.points, exponent, order))
+    if x.lattice is not None and y.lattice is not None and (metric, exponent) in SEPARABLE:
+        return _problem(x, y, GridCost(x.lattice, y.lattice, metric, exponent, order))
     return _problem(x, y, CloudCost(x.points, y.points, metric, exponent, order))
 
 

@@ -242,3 +242,28 @@ def cell_sums(M, cell, share):
     for costs, c, weight in zip(M, cell, share, strict=True):
         total[c] = [before + weight * cost for before, cost in zip(total[c], costs, strict=True)]
     return total
+
+
+# -- lattices --------------------------------------------------------------------------------------------------
+
+
+def log_sums(C, z):
+    """``log2 sum_j 2**(z_jr - C_ij)`` (n, r), from the largest term."""
+    t = z[None, :, :] - C[:, :, None]
+    top = t.max(axis=1)
+    safe = np.where(np.isneginf(top), 0.0, top)
+    return np.log2(np.exp2(t - safe[:, None, :]).sum(axis=1)) + safe
+
+
+def least(C, h):
+    """``min_j (C_ij - h_jr)`` as the largest floats that do not exceed it, (n, r)."""
+    return [
+        [_floor(min(Fraction(c) - Fraction(v) for c, v in zip(row, column, strict=True))) for column in h.T]
+        for row in C
+    ]
+
+
+def _floor(exact):
+    """The largest float that is at most ``exact``."""
+    nearest = float(exact)
+    return nearest if Fraction(nearest) <= exact else math.nextafter(nearest, -math.inf)

@@ -17,7 +17,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
 def test_there_are_examples():
-    assert {"boxes", "gap_closing", "primal_vs_dual", "time_steps"} <= {path.stem for path in EXAMPLES}
+    assert {"boxes", "gap_closing", "gradient_flow", "primal_vs_dual", "time_steps"} <= {path.stem for path in EXAMPLES}
 
 
 def runs(script):

@@ -273,7 +273,8 @@ def bound_gibbs(problem: Problem, plan: GibbsPlan) -> UpperBound | None:
     # Sums of n or m nonnegative floats, two exps of at most 4 ulps, a handful of products: see the docs.  The rounding
     # of the exponents defines another plan in other units: where epsilon is tiny, a noticeably different one.
     exponent = (np.abs(plan.f).max() + np.abs(plan.g).max() + max(abs(lo), abs(hi))) / plan.epsilon
-    nu = (4 * max(problem.shape) + 2 * cost.enclosure.ulps + 4 * exponent + 256) * 2.0**-53
+    exponent += sum(float(np.abs(np.log(w[w > 0])).max()) for w in (plan.a, plan.b / plan.b.sum()))
+    nu = (4 * max(problem.shape) + 2 * cost.enclosure.ulps + cost.exponent_ulps * exponent + 256) * 2.0**-53
     if not (np.isfinite(base) and nu < 1):
         return None
     mass = float(problem.a.sum())

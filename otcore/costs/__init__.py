@@ -4,6 +4,7 @@ from otcore.costs._cost import EXACT, Cost, Enclosure
 from otcore.costs.cloud import CloudCost
 from otcore.costs.custom import CallableCost
 from otcore.costs.dense import DenseCost, MatrixMetricCost
+from otcore.costs.grid import GridCost
 from otcore.costs.line import LineCost
 from otcore.costs.lipschitz import LipschitzPotential
 
@@ -14,6 +15,7 @@ __all__ = [
     "Cost",
     "DenseCost",
     "Enclosure",
+    "GridCost",
     "LineCost",
     "LipschitzPotential",
     "MatrixMetricCost",

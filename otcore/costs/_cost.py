@@ -106,7 +106,7 @@ class Cost(ABC):
     Attributes
     ----------
     shape : (n, m)
-    traits : subset of {"metric", "line", "dense", "cloud", "finite"}
+    traits : subset of {"metric", "line", "dense", "cloud", "grid", "finite"}
         Declared by the maker, never inferred from values.  ``metric``: M itself is a distance (order 1)
         on points that rows and columns share.  ``finite``: no forbidden arcs.
     order : float >= 1
@@ -120,6 +120,7 @@ class Cost(ABC):
     order: float = 1.0
     enclosure: Enclosure = EXACT
     lazy_name: ClassVar[str] = "rows"
+    exponent_ulps: float = 4.0  # of its size, in units of u: how far passes over an entropic plan round an exponent
 
     # -- what a cost must answer -------------------------------------------------------------------
 

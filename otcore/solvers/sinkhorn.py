@@ -132,7 +132,8 @@ class Sinkhorn:
         if warm is not None:
             f, g = warm
             first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
-        most = PATIENCE if n * m <= LARGE else FEW  # the next level may suit Newton
+        dear = n * m > LARGE and "grid" not in problem.cost.traits
+        most = FEW if dear else PATIENCE  # the next level may suit Newton
         for epsilon in epsilons[first:]:
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
