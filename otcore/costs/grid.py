@@ -15,8 +15,8 @@ import numpy as np
 
 from otcore._types import Array, Indices, Matrix, Points, Potential, Weights
 from otcore.costs._cost import Cost, Sweep, Tail
+from otcore.costs._kd import frozen
 from otcore.costs._sweep import LOG2_E
-from otcore.costs._kd.py otcore.neural.lipschitz import frozen
 from otcore.costs.cloud import CloudCost, as_points
 from otcore.errors import UnsupportedProblemError
 
