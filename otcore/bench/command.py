@@ -6,10 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from otcore.bench.record import Record
 
 __all__ = ["add_arguments", "run"]
 
@@ -55,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(write(arguments.out, arguments.report))
         return 0
     from otcore.bench.instance import Instance
+    from otcore.bench.report import summary
     from otcore.bench.runner import Race
     from otcore.bench.runner import run as race
 
@@ -68,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = Race(instances, entrants, arguments.rtol, arguments.rounds, arguments.limit, arguments.threads)
     known = {instance.name for instance in instances}
     records = [r for r in race(plan, arguments.out, progress=sys.stderr.isatty()) if r.instance in known]
-    print(_summary([r for r in records if r.contestant in entrants and r.rtol in arguments.rtol]))
+    print(summary([r for r in records if r.contestant in entrants and r.rtol in arguments.rtol]))
     return 0
 
 
@@ -81,17 +78,6 @@ def _chosen(names: Sequence[str] | None, own: bool) -> list[str]:
     if names in (None, ["all"]):
         return [c for c in contestants() if c.startswith("otcore:") == own and c not in VARIANTS]
     return [name if ":" in name or not own else f"otcore:{name}" for name in names or ()]
-
-
-def _summary(records: Sequence[Record]) -> str:
-    from otcore._table import table
-    from otcore.bench.report import best_intervals, gap_cell, time_cell
-
-    intervals = best_intervals(records)
-    lines = [
-        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), r.message) for r in records
-    ]
-    return table(("instance", "rtol", "contestant", "CPU time", "gap reached", ""), lines)
 
 
 def _list() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate, Snapshot
 
-__all__ = ["Answer", "Contestant", "Verdict", "contestants", "judge"]
+__all__ = ["Answer", "Contestant", "Verdict", "contestants", "installed", "judge"]
 
 PATIENCE = 60.0  # seconds that the exact engine may take, off the clock, to find a half that a package does not give
 SLACK = 1e-6  # of the mass: what solvers with absolute tolerances of 1e-7 leave at the marginals
@@ -91,6 +91,12 @@ def contestants() -> dict[str, Contestant]:
     own = [_own(f"otcore:{m.name}", m.name, {}) for m in methods() if m.name != "auto" and m.available]
     variants = [_own(name, method, options) for name, (method, options) in VARIANTS.items()]
     return {c.name: c for c in [*own, *variants, *PEERS.values()] if c.available}
+
+
+def installed(names: Iterable[str]) -> list[str]:
+    """Those of the contestants that can race here: a page of results needs no package that one does not want."""
+    known = contestants()
+    return [name for name in names if name in known]
 
 
 def _own(name: str, method: str, options: dict[str, Any]) -> Contestant:

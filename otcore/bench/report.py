@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from otcore._table import table as plain_table
 from otcore.bench.record import Record, read
 
-__all__ = ["exponent", "quantity", "render", "write"]
+__all__ = ["exponent", "quantity", "render", "summary", "write"]
 
 MARKS = {"time limit": "> limit", "failed": "failed"}
 
@@ -96,6 +97,15 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     cells = [header, ["---"] + ["--:"] * (len(header) - 1), *lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def summary(records: Sequence[Record]) -> str:
+    """One line a record, for the terminal."""
+    intervals = best_intervals(records)
+    lines = [
+        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), r.message) for r in records
+    ]
+    return plain_table(("instance", "rtol", "contestant", "CPU time", "gap reached", ""), lines)
 
 
 def sections(records: Sequence[Record]) -> list[str]:
