@@ -34,6 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rounds", type=int, default=5, metavar="K", help="timed solves of each (default: 5)")
     command.add_argument("--limit", type=float, default=10.0, metavar="S", help="seconds a contestant and instance")
     command.add_argument("--threads", type=int, default=1, metavar="K", help="of BLAS and OpenMP (default: 1)")
+    command.add_argument("--quick", action="store_true", help="no fresh processes: no memory, no limit inside C")
     command.add_argument("--data", type=Path, metavar="DIR", help="folder of DOTmark's classes, for dotmark-*")
     command.add_argument("--out", type=Path, default=RECORDS, metavar="FILE", help=f"records (default: {RECORDS})")
     command.add_argument("--report", type=Path, nargs="?", const=PAGE, metavar="DIR", help="render FILE, race nothing")
@@ -62,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         for seed in range(arguments.seeds)
     ]
     entrants = [*_chosen(arguments.methods, own=True), *_chosen(arguments.peers, own=False)]
-    plan = Race(instances, entrants, arguments.rtol, arguments.rounds, arguments.limit, arguments.threads)
+    plan = Race(
+        instances, entrants, arguments.rtol, arguments.rounds, arguments.limit, arguments.threads, not arguments.quick
+    )
     known = {instance.name for instance in instances}
     records = [r for r in race(plan, arguments.out, progress=sys.stderr.isatty()) if r.instance in known]
     print(summary([r for r in records if r.contestant in entrants and r.rtol in arguments.rtol]))

@@ -42,10 +42,11 @@ def probe(instance: Instance, contestant: str, rtol: float, limit: float) -> dic
     }  # fmt: skip
     command = [sys.executable, "-m", "otcore.bench.probe", json.dumps(task)]
     environment = _single_threaded()
+    patience = 10 * limit + STARTUP
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10 * limit + STARTUP, env=environment)
-    except subprocess.TimeoutExpired:
-        return {"status": "time limit", "message": f"more than {limit:g} s"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience, env=environment)
+    except subprocess.TimeoutExpired:  # it waits for something, or the machine is very busy
+        return {"status": "failed", "message": f"not ended after {patience:g} s, start and compilation among them"}
     for line in done.stdout.splitlines():
         if line.startswith(REPLY):
             return dict(json.loads(line.removeprefix(REPLY)))
