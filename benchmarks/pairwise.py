@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 import otcore
 from otcore._table import table
-from otcore.bench.record import append, environment
+from otcore.bench.record import append, environment, rows
 from otcore.bench.report import duration, quantity
 from otcore.costs import MatrixMetricCost
 
@@ -108,29 +108,32 @@ def race(kind: str, n: int, entrants: dict[str, Callable[[], float | None]]) -> 
             if turn:
                 wall[name].append(time.perf_counter() - begin)
                 cpu[name].append(time.process_time() - used)
-    rows = []
+    found = []
     for name in entrants:
         seconds = statistics.median(wall[name])
         row = {"question": "pairwise", "kind": kind, "n": n, "measures": MEASURES, "what": name, "wall": wall[name]}
         row |= {"pairs_per_second": len(PAIRS) / seconds, "gap": gap[name]}
         if "processes" not in name:
             row["cpu_per_pair"] = statistics.median(cpu[name]) / len(PAIRS)
-        rows.append(row | {"environment": environment()})
-    return rows
+        found.append(row | {"environment": environment()})
+    return found
 
 
 def main() -> None:
-    RECORDS.unlink(missing_ok=True)
-    lines = []
+    commit = environment()["commit"]
+    done = {(r["kind"], r["n"]) for r in rows(RECORDS) if r["environment"]["commit"] == commit}
+    if not done:
+        RECORDS.unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")
     with threadpool_limits(1), ThreadPoolExecutor(WORKERS) as threads, ProcessPoolExecutor(WORKERS, context) as workers:
         for make, n in ((histograms, 64), (histograms, 256), (clouds, 100)):
-            rows = race(make.__name__, n, contestants(*make(n), threads, workers))
-            append(RECORDS, rows)
-            for row in rows:
-                used = duration(row["cpu_per_pair"]) if "cpu_per_pair" in row else ""
-                proved = "no proof" if row["gap"] is None else f"{row['gap']:.0e}"
-                lines.append((row["kind"], str(n), row["what"], quantity(row["pairs_per_second"]), used, proved))
+            if (make.__name__, n) not in done:
+                append(RECORDS, race(make.__name__, n, contestants(*make(n), threads, workers)))
+    lines = []
+    for row in rows(RECORDS):
+        used = duration(row["cpu_per_pair"]) if "cpu_per_pair" in row else ""
+        proved = "no proof" if row["gap"] is None else f"{row['gap']:.0e}"
+        lines.append((row["kind"], str(row["n"]), row["what"], quantity(row["pairs_per_second"]), used, proved))
     print(table(("measures", "n", "who", "pairs a second", "CPU a pair", "widest gap"), lines))
 
 

@@ -63,14 +63,15 @@ def plot_scaling(records: Sequence[Record], ax: Axes | None = None) -> Axes:
 
     def label(name: str, n: Sequence[float], t: Sequence[float]) -> str:
         fit = exponent(n, t)
-        return name if fit is None else f"{name}  n^{fit[0]:.2f}"
+        return name if fit is None else f"{name}  $n^{{{fit[0]:.2f}}}$"
 
     return _over_n(records, "CPU seconds", lambda r: r.seconds, label, ax)
 
 
 def plot_memory(records: Sequence[Record], ax: Axes | None = None) -> Axes:
     """Peak MiB of a fresh process over n, of one family."""
-    return _over_n(records, "peak MiB", lambda r: max(r.memory or 0.0, 0.1), lambda name, n, t: name, ax)
+    known = [r for r in records if r.memory is not None]
+    return _over_n(known, "peak MiB", lambda r: max(r.memory or 0.0, 0.1), lambda name, n, t: name, ax)
 
 
 def _over_n(
@@ -146,7 +147,8 @@ def draw(records: Sequence[Record], folder: Path, stem: str) -> list[tuple[str, 
         if len({r.n for r in mine}) > 2:
             strict = [r for r in mine if r.rtol == min(s.rtol for s in mine)]
             save(f"time-{family}", f"{family}: time against n", lambda: plot_scaling(strict))  # noqa: B023
-            save(f"memory-{family}", f"{family}: peak memory against n", lambda: plot_memory(strict))  # noqa: B023
+            if any(r.memory is not None for r in strict):
+                save(f"memory-{family}", f"{family}: peak memory against n", lambda: plot_memory(strict))  # noqa: B023
     proved = [r for r in ended if r.relative_gap is not None]
     if len({r.instance for r in proved}) > 3 and len({r.contestant for r in proved}) > 1:
         for target in sorted({r.rtol for r in proved}, reverse=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from otcore.bench.figures import plot_gap_against_time, plot_profile, plot_scaling
+from otcore.bench.figures import plot_gap_against_time, plot_memory, plot_profile, plot_scaling
 from otcore.bench.record import Record, read
 from otcore.bench.report import best_intervals, error, exponent, render, title_of
 
@@ -52,11 +52,19 @@ def test_figures_show_every_contestant():
     matplotlib.pyplot.close(ax.figure)
 
 
+def test_memory_that_nobody_measured_is_not_drawn():
+    matplotlib.use("Agg")
+    measured = [record("a:b", n, 1.0, memory=float(n)) for n in (10, 20, 40)]
+    ax = plot_memory([*measured, *(record("c:d", n, 1.0) for n in (10, 20, 40))])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a:b"]
+    matplotlib.pyplot.close(ax.figure)
+
+
 RACES = [path for path in sorted(PAGES.glob("*.jsonl")) if read(path)]
 
 
 def test_there_are_recorded_races():
-    assert {"line", "primal_dual", "everyone"} <= {path.stem for path in RACES}
+    assert {"line", "primal_dual", "exact_solvers", "entropic_solvers"} <= {path.stem for path in RACES}
 
 
 @pytest.mark.parametrize("path", RACES, ids=lambda path: path.stem)

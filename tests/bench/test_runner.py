@@ -76,6 +76,12 @@ def test_who_does_not_end_one_size_is_not_asked_for_a_larger_one(entrants, tmp_p
     assert entrants == []
 
 
+def test_a_quick_race_starts_no_process_and_knows_no_memory(entrants, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "probe", lambda *_: pytest.fail("a fresh process"))
+    (record,) = run(Race([Instance("plane", 40)], ["a:quick"], rounds=2, fresh=False), tmp_path / "r.jsonl")
+    assert record.status == "ok" and record.memory is None and len(record.cpu) == 2
+
+
 def test_a_limit_holds_inside_code_that_cannot_be_interrupted():
     outcome = probe(Instance("dense", 500), "scipy:linprog-ds", 1e-9, 0.05)
     assert outcome == {"status": "time limit", "message": "more than 0.05 s"}
