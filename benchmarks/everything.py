@@ -49,7 +49,8 @@ def main() -> None:
         start = time.perf_counter()
         done = subprocess.run([sys.executable, str(ROOT / "benchmarks" / f"{question}.py")], check=False)
         lines.append((question, f"{(time.perf_counter() - start) / 60:.1f}", "" if done.returncode == 0 else "FAILED"))
-    print(table(("question", "minutes", ""), lines))
+    if lines:
+        print(table(("question", "minutes", ""), lines))
     renew()
 
 

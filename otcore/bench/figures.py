@@ -63,7 +63,7 @@ def plot_scaling(records: Sequence[Record], ax: Axes | None = None) -> Axes:
 
     def label(name: str, n: Sequence[float], t: Sequence[float]) -> str:
         fit = exponent(n, t)
-        return name if fit is None else f"{name}  $n^{{{fit[0]:.2f}}}$"
+        return name if fit is None else f"{name}  n^{fit[0]:.2f}"
 
     return _over_n(records, "CPU seconds", lambda r: r.seconds, label, ax)
 

@@ -12,6 +12,7 @@ from otcore.bench.record import Record, read
 
 __all__ = ["exponent", "quantity", "render", "summary", "write"]
 
+FIGURES = ("gap", "time", "memory", "profile")
 MARKS = {"time limit": "> limit", "failed": "failed"}
 
 
@@ -137,9 +138,9 @@ def sections(records: Sequence[Record]) -> list[str]:
             table([*header, "grows as n^"], times) + "\n",
             "Relative gap that the answer proves (`*`: one half found by otcore, off the clock):\n",
             table(header, gaps) + "\n",
-            "Peak memory:\n",
-            table(header, peaks) + "\n",
         ]
+        if peaks:
+            parts += ["Peak memory:\n", table(header, peaks) + "\n"]
         excuses = sorted({f"- `{r.contestant}` at n = {r.n}: {_plain_text(r.message)}" for r in group if r.message})
         if excuses:
             parts += ["Not ended, or not counted:\n", "\n".join(excuses) + "\n"]
@@ -184,6 +185,9 @@ def write(source: Path, folder: Path) -> Path:
 
     records = read(source)
     folder.mkdir(parents=True, exist_ok=True)
+    for kind in FIGURES:  # of records that are no more
+        for old in folder.glob(f"{source.stem}-{kind}-*.*"):
+            old.unlink()
     page = folder / f"{source.stem}.md"
     page.write_text(render(records, title_of(source), draw(records, folder, source.stem)), encoding="utf-8")
     return page
