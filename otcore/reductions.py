@@ -57,7 +57,9 @@ class Reduction:
         if potentials is not None:
             potentials = self._extend(potentials[0] * unit, potentials[1] * unit)
         plan = candidate.plan
-        if isinstance(plan, SparsePlan):
+        if isinstance(plan, SparsePlan) and not self.shared.nnz and self.problem.shape == self.original.shape:
+            plan = SparsePlan(plan.i, plan.j, plan.mass * mass, self.original.shape)
+        elif isinstance(plan, SparsePlan):
             i, j = np.append(self.i[plan.i], self.shared.i), np.append(self.j[plan.j], self.shared.j)
             plan = SparsePlan(i, j, np.append(plan.mass * mass, self.shared.mass), self.original.shape)
         elif isinstance(plan, GibbsPlan):

@@ -55,6 +55,15 @@ def _minus_down(x, s, e):
 
 
 @njit(cache=True, nogil=True)
+def distances_up(x, y, i, j, out):
+    """``out[k] = |x[i[k]] - y[j[k]]|`` rounded up, exact where that is a float."""
+    for k in range(i.size):
+        s, e = two_sum(x[i[k]], -y[j[k]])
+        up = e > 0.0 if s > 0.0 else e < 0.0
+        out[k] = np.nextafter(abs(s), np.inf) if up else abs(s)
+
+
+@njit(cache=True, nogil=True)
 def sweep_minima(s, h, t, out):
     """``out[j] = min_i |s_i - t_j| - h_i`` rounded down once; s (n,) and t (m,) ascending.
 

@@ -56,6 +56,15 @@ def to_fixed_scaled(w, ratio_hi, ratio_lo, cut, hi, lo):
 
 
 @njit(cache=True, nogil=True)
+def to_floats(hi, lo, head, tail):
+    """Fixed-point masses as unrounded pairs of floats: ``head + tail`` is exact, head the nearest float."""
+    for k in range(hi.size):
+        high, low = hi[k] / SCALE, lo[k] / SCALE / SCALE
+        head[k] = high + low
+        tail[k] = low - (head[k] - high)
+
+
+@njit(cache=True, nogil=True)
 def total(hi, lo):
     """Exact sum as one pair."""
     h, low = np.int64(0), np.int64(0)
@@ -123,6 +132,47 @@ def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
             link[other] ^= k
             # Go on with the neighbour if that made it a leaf that the outer loop has passed already.
             leaf = other if other < start else start
+
+
+@njit(cache=True, nogil=True)
+def staircase_flows(n, i, j, hi, lo, flow_hi, flow_lo):
+    """:func:`forest_flows` where each arc shares its row or its column with the one before: one pass.
+
+    Returns False, with nothing of use in ``flow_hi, flow_lo``, where the arcs (i, j) are not such a staircase
+    through all nodes or the masses do not balance.
+    """
+    size = i.size
+    if size == 0 or size != hi.size - 1:
+        return False
+    seen = np.zeros(hi.size, np.bool_)
+    row, column = i[0], j[0]
+    seen[row] = seen[n + column] = True
+    a_hi, a_lo, b_hi, b_lo = hi[row], lo[row], hi[n + column], lo[n + column]  # what both still hold
+    for k in range(size - 1):
+        across, down = j[k + 1] != column, i[k + 1] != row
+        if across == down:
+            return False
+        if across:  # the column is done
+            column = j[k + 1]
+            node = n + column
+            flow_hi[k], flow_lo[k] = b_hi, b_lo
+            a_hi, a_lo = a_hi - b_hi, a_lo - b_lo
+            if a_lo < 0:
+                a_hi, a_lo = a_hi - 1, a_lo + LIMB
+            b_hi, b_lo = hi[node], lo[node]
+        else:
+            row = i[k + 1]
+            node = row
+            flow_hi[k], flow_lo[k] = a_hi, a_lo
+            b_hi, b_lo = b_hi - a_hi, b_lo - a_lo
+            if b_lo < 0:
+                b_hi, b_lo = b_hi - 1, b_lo + LIMB
+            a_hi, a_lo = hi[node], lo[node]
+        if seen[node]:
+            return False
+        seen[node] = True
+    flow_hi[size - 1], flow_lo[size - 1] = a_hi, a_lo
+    return a_hi == b_hi and a_lo == b_lo
 
 
 @njit(cache=True, nogil=True)

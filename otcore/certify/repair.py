@@ -58,11 +58,15 @@ class _Flows:
 
     def plan(self, shape: tuple[int, int]) -> SparsePlan:
         """Masses as unrounded pairs of floats, zero flows left out."""
-        keep = (self.hi != 0) | (self.lo != 0)
-        i, j, hi, lo = self.i[keep], self.j[keep], self.hi[keep], self.lo[keep]
-        head, tail = hi * 2.0**-52, lo * 2.0**-104
-        mass = head + tail
-        return SparsePlan(i, j, mass, shape, tail - (mass - head))
+        from otcore._kernels.tree import to_floats
+
+        i, j, hi, lo = self.i, self.j, self.hi, self.lo
+        keep = (hi != 0) | (lo != 0)
+        if not keep.all():
+            i, j, hi, lo = i[keep], j[keep], hi[keep], lo[keep]
+        mass, low = np.empty((2, i.size))
+        to_floats(hi, lo, mass, low)
+        return SparsePlan(i, j, mass, shape, low)
 
 
 def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
@@ -91,9 +95,15 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
     from otcore._kernels import tree
 
     n, m = problem.shape
-    usable = (plan.mass >= 0) & np.isfinite(problem.cost.at(plan.i, plan.j))
-    i, j = plan.i[usable], plan.j[usable]
-    mass = np.minimum(plan.mass[usable], 1.0)  # more than there is
+    i, j, mass = plan.i, plan.j, np.minimum(plan.mass, 1.0)  # more than there is
+    usable = mass >= 0
+    if "finite" not in problem.cost.traits:
+        usable &= np.isfinite(problem.cost.at(i, j))
+    if not usable.all():
+        i, j, mass = i[usable], j[usable], mass[usable]
+    steps = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
+    if tree.staircase_flows(n, i, j, masses.hi, masses.lo, steps.hi, steps.lo):
+        return steps
     chosen = np.empty(i.size, dtype=bool)
     arcs = tree.spanning_forest(n, m, i, j, np.arange(i.size), chosen)
     hi, lo = masses.hi.copy(), masses.lo.copy()

@@ -114,6 +114,16 @@ class LineCost(Cost):
         """A permutation that sorts ``y``, (m,)."""
         return np.argsort(self.y)
 
+    @cached_property
+    def sorted_x(self) -> Array:
+        """``x`` in ascending order, (n,)."""
+        return self.x[self.order_x]
+
+    @cached_property
+    def sorted_y(self) -> Array:
+        """``y`` in ascending order, (m,)."""
+        return self.y[self.order_y]
+
     # -- entries -----------------------------------------------------------------------------------
 
     def _cost(self, difference: Array) -> Array:
@@ -130,13 +140,17 @@ class LineCost(Cost):
         return self._cost(self.x[i] - self.y[j])
 
     def at_upper(self, i: Indices, j: Indices) -> Array:
-        M = np.where(self.x[i] == self.y[j], 0.0, super().at_upper(i, j))
-        if self.shift or self.exponent not in (1.0, 2.0):
+        if self.exponent == 1 and self.shift == 0:  # sharp: whole positions give whole costs, not one ulp more
+            from otcore._kernels.line import distances_up
+
+            out = np.empty(i.size)
+            distances_up(self.x, self.y, i, j, out)
+            return out
+        x, y = self.x[i], self.y[j]
+        M = np.where(x == y, 0.0, self.enclosure.upper(self._cost(x - y)))
+        if self.shift or self.exponent != 2:
             return M
-        # Sharp where it is cheap: whole positions give whole costs, not one ulp more.
-        s, e = two_difference(self.x[i], self.y[j])
-        if self.exponent == 1:
-            return np.where(e * np.sign(s) > 0, np.nextafter(np.abs(s), np.inf), np.abs(s))
+        s, e = two_difference(x, y)
         whole = (e == 0) & (np.abs(s) < 2.0**26) & (s == np.rint(s))  # then s * s is exact
         return np.where(whole, s * s, M)
 
@@ -176,7 +190,7 @@ class LineCost(Cost):
     def common(self) -> tuple[Indices, Indices]:
         if self.exponent != 1:
             return super().common()
-        x, y = self.x[self.order_x], self.y[self.order_y]
+        x, y = self.sorted_x, self.sorted_y
         first, last = np.searchsorted(y, x, "left"), np.searchsorted(y, x, "right")
         # The r-th copy of a point in x meets its r-th copy in y.
         copy = np.arange(x.size) - np.searchsorted(x, x, "left")
@@ -192,9 +206,9 @@ class LineCost(Cost):
     def ctransform(self, h: Potential, axis: int) -> Potential:
         from otcore._kernels.line import monge_minima, sweep_minima
 
-        sides = (self.x, self.order_x), (self.y, self.order_y)
-        (source, by_source), (target, by_target) = sides if axis == 0 else sides[::-1]
-        s, h, t = source[by_source], np.asarray(h, dtype=np.float64)[by_source], target[by_target]
+        sides = (self.sorted_x, self.order_x), (self.sorted_y, self.order_y)
+        (s, by_source), (t, by_target) = sides if axis == 0 else sides[::-1]
+        h = np.asarray(h, dtype=np.float64)[by_source]
         minima = np.empty(t.size)
         if self.exponent == 1 and self.shift == 0:
             sweep_minima(s, h, t, minima)

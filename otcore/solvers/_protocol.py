@@ -41,6 +41,7 @@ class Solver(Protocol):
     rtol : default relative gap
     reduces : whether it may be handed a problem with common mass cancelled; False where its report
         speaks of the whole problem
+    direct : optional, True: one candidate at once, so that no trivial one need be certified before it
     """
 
     needs: ClassVar[frozenset[str]]

@@ -32,7 +32,8 @@ class Line:
     needs: ClassVar[frozenset[str]] = frozenset({"line"})
     requires: ClassVar[tuple[str, ...]] = ()
     rtol: ClassVar[float] = 1e-9
-    reduces: ClassVar[bool] = True
+    reduces: ClassVar[bool] = False  # monotone rearrangement leaves common mass where it is, or moves it at no cost
+    direct: ClassVar[bool] = True
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         from otcore._kernels.line import north_west
@@ -55,7 +56,7 @@ def _kantorovich(cost: LineCost, a: Weights, b: Weights, ratio: tuple[float, flo
     from otcore._kernels.line import cdf_potential
 
     u_x, minus_u_y = np.empty(a.size), np.empty(b.size)
-    cdf_potential(cost.x[cost.order_x], a, cost.y[cost.order_y], b, ratio, u_x, minus_u_y)
+    cdf_potential(cost.sorted_x, a, cost.sorted_y, b, ratio, u_x, minus_u_y)
     f, g = np.empty(a.size), np.empty(b.size)
     f[cost.order_x], g[cost.order_y] = np.ldexp(u_x, cost.shift), np.ldexp(minus_u_y, cost.shift)
     return f, g

@@ -11,6 +11,7 @@ import pytest
 
 from otcore._kernels.line import (
     cdf_potential,
+    distances_up,
     lipschitz_on_grid,
     monge_minima,
     north_west,
@@ -190,3 +191,17 @@ def test_the_grid_flattens_u_by_at_most_a_step_a_point():
     out = np.empty(2000)
     lipschitz_on_grid(z, z, q, out)
     assert (np.abs(out - z) <= (np.arange(2000) + 1) * q).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e12])
+def test_distances_are_rounded_up_once(scale):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=60) * scale, rng.choice([1.0, 3.0, 1e-9], 60) * rng.normal(size=60) * scale
+    x[:9], y[:9] = np.arange(9.0), [0.0, 2.0, 9.0, 1.0, 4.0, 4.5, 6.0, 1e-20, 8.0]
+    k = np.arange(60)
+    out = np.empty(60)
+    distances_up(x, y, k, k, out)
+    for u, v, d in zip(x, y, out, strict=True):
+        exact = abs(Fraction(u) - Fraction(v))
+        assert Fraction(d) >= exact
+        assert d == 0 or Fraction(np.nextafter(d, 0.0)) < exact

@@ -108,6 +108,58 @@ def test_forest_flows_meet_every_node_or_leave_what_a_component_cannot_carry(see
         assert sum(rest[k] != 0 for k in range(n + m) if graph[k] == part) <= 1
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_flows_of_a_staircase_are_those_of_the_tree(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 8, 2)
+    down = rng.permutation(np.repeat([True, False], [n - 1, m - 1]))
+    rows, columns = rng.permutation(n), rng.permutation(m)
+    i = rows[np.append(0, np.cumsum(down))]
+    j = columns[np.append(0, np.cumsum(~down))]
+    values = [int(v) ** 2 // 2 for v in rng.integers(0, 2**50, n + m)]
+    values[n] += sum(values[:n]) - sum(values[n:])  # balanced; one mass may be negative
+    hi, lo = limbs(values)
+    flow_hi, flow_lo, other_hi, other_lo = np.empty((4, i.size), np.int64)
+    assert tree.staircase_flows(n, i, j, hi, lo, flow_hi, flow_lo)
+    rest_hi, rest_lo = hi.copy(), lo.copy()
+    tree.forest_flows(n, m, i, j, rest_hi, rest_lo, other_hi, other_lo)
+    assert not rest_hi.any() and not rest_lo.any()
+    assert flow_hi.tolist() == other_hi.tolist() and flow_lo.tolist() == other_lo.tolist()
+
+
+def test_limbs_are_borrowed_along_a_staircase():
+    i, j = np.array([0, 0, 1]), np.array([0, 1, 1])
+    hi, lo = np.array([3, 2, 1, 3]), np.array([0, 5, 7, 2**52 - 2])
+    flow_hi, flow_lo = np.empty((2, 3), np.int64)
+    assert tree.staircase_flows(2, i, j, hi, lo, flow_hi, flow_lo)
+    assert units(flow_hi, flow_lo) == [2**52 + 7, 2 * 2**52 - 7, 2 * 2**52 + 5]
+
+
+@pytest.mark.parametrize(
+    ("i", "j", "hi"),
+    [
+        ([0, 1, 1], [0, 1, 0], [1, 1, 1, 1]),  # a jump
+        ([0, 0, 0], [0, 1, 0], [1, 1, 1, 1]),  # a column twice
+        ([0, 0, 0], [0, 0, 1], [1, 1, 1, 1]),  # an arc twice
+        ([0, 0, 1], [0, 1, 1], [1, 1, 1, 2]),  # not balanced
+        ([0, 0], [0, 1], [1, 1, 1, 1]),  # too short
+    ],
+)
+def test_what_is_no_staircase_is_left_to_the_tree(i, j, hi):
+    flows = np.empty((2, len(i)), np.int64)
+    assert not tree.staircase_flows(2, np.array(i), np.array(j), np.array(hi), np.zeros(4, np.int64), *flows)
+
+
+def test_floats_of_fixed_point_masses_are_exact_pairs():
+    rng = np.random.default_rng(0)
+    hi, lo = rng.integers(-(2**52), 2**52, 200), rng.integers(0, 2**52, 200)
+    head, tail = np.empty((2, 200))
+    tree.to_floats(hi, lo, head, tail)
+    for k, exact in enumerate(units(hi, lo)):
+        assert Fraction(head[k]) + Fraction(tail[k]) == Fraction(exact, 2**104)
+        assert head[k] == float(Fraction(exact, 2**104))
+
+
 def naive_components(n, m, i, j):
     part = list(range(n + m))
     for row, column in zip(i, j, strict=True):
