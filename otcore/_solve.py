@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array
+from otcore._gate import as_array, require_finite
 from otcore._types import Indices
 from otcore.certify.certifier import Certifier
 from otcore.certify.completion import complete
@@ -22,6 +22,7 @@ from otcore.solvers._protocol import Budget, Solver
 
 __all__ = ["require_certified", "run"]
 
+HOPELESS = 2.0**200  # potentials of a start that many times the largest cost say nothing
 ROUNDING = 1e-12  # of the value: nothing trivial improves a gap below it
 PATIENT = 1 << 22  # pairs (i, j): above, a solve takes so long that an interval stands ready before it begins
 
@@ -91,7 +92,7 @@ class _Loop:
         if reduction.problem is None or self.budget.expired():
             return self.finish()
         if start is not None:
-            start = _as_candidate(start, self.problem.shape)
+            start = _as_candidate(start, self.problem)
             self.offer(start)
         for candidate in solver.candidates(reduction.problem, reduction.restrict_start(start), self.budget):
             lifted = reduction.lift(candidate)
@@ -207,8 +208,9 @@ def _feasible_plan(problem: Problem) -> SparsePlan | None:
     return SparsePlan(rows[answer.basis.i], columns[answer.basis.j], answer.flow, problem.shape)
 
 
-def _as_candidate(start: Candidate | Solution, shape: tuple[int, int]) -> Candidate:
-    """The user's start, of the right kind and shape: kernels do not look."""
+def _as_candidate(start: Candidate | Solution, problem: Problem) -> Candidate:
+    """The user's start, of the right kind and shape, and finite: kernels do not look."""
+    shape = problem.shape
     if isinstance(start, Solution):
         start = Candidate(start.plan, (start.f, start.g))
     if not isinstance(start, Candidate):
@@ -219,7 +221,14 @@ def _as_candidate(start: Candidate | Solution, shape: tuple[int, int]) -> Candid
             f"start.potentials have shapes {f.shape} and {g.shape}; expected ({shape[0]},) and ({shape[1]},), "
             "one number per weight"
         )
+    if f is not None and g is not None:
+        require_finite(f, "start.potentials[0]")
+        require_finite(g, "start.potentials[1]")
+        if max(np.abs(f).max(), np.abs(g).max()) > HOPELESS * max(map(abs, problem.cost.bounds())):
+            f = g = None  # of another problem: in this one's units they would overflow
     plan = start.plan
+    if isinstance(plan, SparsePlan):
+        require_finite(plan.mass, "start.plan.mass")
     if plan is not None and plan.shape != shape:
         raise ShapeError(f"start.plan has shape {plan.shape}; expected {shape}")
     if isinstance(plan, SparsePlan) and not (_within(plan.i, shape[0]) and _within(plan.j, shape[1])):

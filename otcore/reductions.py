@@ -186,7 +186,8 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     least = max(least, float(M.min(axis=0).max()) - lo)
     # Where no finite cost is far above any other none can drown.  Then the tolerance stays that of the whole matrix,
     # which masses below the rounding of the engines need.
-    homogeneous = top - lo <= WIDE * least or top - lo <= WIDE * (float(M.min(where=M > lo, initial=np.inf)) - lo)
+    above = float(M.min(where=M > lo, initial=np.inf)) - lo
+    homogeneous = top - lo <= WIDE * least or top - lo <= WIDE * above
     if finite and homogeneous:
         return cost
     from otcore.engines.feasible import transportable
@@ -197,7 +198,7 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     if finite and not carries(lo + (top - lo) / WIDE):
         return cost
     # Not so near lo that the cap would round to it: then all costs were equal, and any plan would do.
-    lowest = max(least, abs(lo) * 2.0**-20, (top - lo) * 2.0**-200)
+    lowest = max(least or above, abs(lo) * 2.0**-20)
     below, enough = top - lo if homogeneous else lowest, top - lo
     while enough > COARSE * below:
         middle = float(np.sqrt(below) * np.sqrt(enough))

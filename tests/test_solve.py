@@ -477,3 +477,42 @@ def test_the_atol_is_in_the_users_units():
     assert loose.certified
     assert loose.gap > 2.0**50
     assert not run(problem, Scripted(), rtol=0.0, atol=1.0).certified
+
+
+@pytest.mark.parametrize("big", [1e32, 1e100, 1e297])
+@pytest.mark.parametrize("least", [0.0, 1.0])
+def test_a_cost_that_no_plan_uses_does_not_loosen_the_tolerance_however_large(big, least):
+    """Regression: the cap stayed within 2^200 of the largest cost, and 1e100 made any interval certified."""
+    rng = np.random.default_rng(5)
+    n = 40
+    M = np.where(rng.random((n, n)) < 0.9, big, rng.random((n, n)))
+    np.fill_diagonal(M, least)
+    s = otcore.solve(np.full(n, 1 / n), np.full(n, 1 / n), cost=M)
+    assert s.atol < 1e-9
+    assert s.relative_gap < 1e-9 or s.gap <= s.atol
+
+
+def test_weights_over_three_hundred_decades_start_the_simplex():
+    """Regression: a scaling that underflowed to zero was divided by."""
+    rng = np.random.default_rng(5)
+    a = 10.0 ** rng.uniform(-300, 0, 120)
+    s = otcore.solve(a, np.roll(a, 7), cost=rng.random((120, 120)))
+    assert s.certificate.verify() and s.relative_gap < 1e-9
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_start_that_is_not_finite_is_refused(bad, side):
+    """Regression: it led the simplex out of its arrays."""
+    x, y = np.random.default_rng(0).normal(size=(2, 30, 2))
+    f, g = np.zeros((2, 30))
+    (f, g)[side][4] = bad
+    with pytest.raises(otcore.NonFiniteError, match=rf"start.potentials\[{side}\]\[4\]"):
+        solve(x, y, start=Candidate(potentials=(f, g)))
+
+
+def test_a_start_beyond_all_costs_says_nothing():
+    x, y = np.random.default_rng(0).normal(size=(2, 30, 2))
+    far = 1e308 * (-1.0) ** np.arange(30)
+    s = solve(x, y, start=Candidate(potentials=(far, -far)))
+    assert s.lower == pytest.approx(solve(x, y).lower, rel=1e-12)

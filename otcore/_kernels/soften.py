@@ -48,7 +48,7 @@ def soften(start, j, cost, a, b, epsilon, sweeps, f, g):
             if total[c] > TINY:
                 w = b[c] / total[c]
                 # Over-relaxed by 1.5, so that a square root does; not the last time, so that no arc exceeds its column.
-                v[c] = w * sqrt(w / v[c]) if sweep < sweeps - 1 else w
+                v[c] = w * sqrt(w / v[c]) if sweep < sweeps - 1 and v[c] > 0.0 else w
     for i in range(n):
         f[i] += epsilon * log(u[i])
     for c in range(m):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from operator import mul
 
 import numpy as np
 
 from otcore._types import Potential
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
-from otcore.certify.rounding import edge, outward_sum, product_up, rescaled
+from otcore.certify.rounding import edge, outward_sum, product_up, rescaled, round_outward
 from otcore.errors import InfeasibleError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -140,7 +142,17 @@ class Certifier:
             plan = SparsePlan(plan.i, plan.j, mass, plan.shape, low)
         else:
             plan = _moved(plan, self.problem, -self._cost_exponent)
-        return Certificate(self.problem, self.lower, self.upper, plan, f, g, self._notes())
+        return Certificate(self.problem, self._lower_by(f, g), self.upper, plan, f, g, self._notes())
+
+    def _lower_by(self, f: Potential, g: Potential) -> float:
+        """The lower bound as the potentials prove it in the user's units, where subnormal ones have lost digits."""
+        assert self._best_lower is not None
+        back = (np.ldexp(h, self._cost_exponent) for h in (f, g))
+        if all(map(np.array_equal, back, self._best_lower[1:])):
+            return self.lower
+        a, b, f_, g_ = ([Fraction(v) for v in h.tolist()] for h in (self.problem.a, self.problem.b, f, g))
+        price = sum(map(mul, a, f_)) + sum(a) / sum(b) * sum(map(mul, b, g_))
+        return min(self.lower, round_outward(price, -1))
 
     def _user_potentials(self) -> tuple[Potential, Potential]:
         assert self._best_lower is not None

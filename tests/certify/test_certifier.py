@@ -10,6 +10,7 @@ import naive
 import numpy as np
 import pytest
 
+import otcore
 from otcore.certify.certifier import Certifier, _ldexp_down
 from otcore.certify.masses import FixedMasses
 from otcore.certify.rounding import edge, outward_sum, product_up, rescaled, round_outward
@@ -320,3 +321,12 @@ def test_what_the_ratio_of_the_masses_adds_is_bounded_from_below():
         ratio = sum(map(Fraction, a)) / sum(map(Fraction, b))
         term = (float(rng.normal()) * 10.0 ** rng.uniform(-300, 200), 0.0, 0.0)
         assert sum(map(Fraction, masses.excess(term))) <= (ratio - 1) * Fraction(term[0])
+
+
+def test_subnormal_potentials_prove_what_the_certificate_says():
+    """Regression: the bound was that of the scaled potentials; those given back had lost their digits."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 40, 2)) * 1e-160
+    s = otcore.solve(x, y, order=2)
+    assert 0 < s.lower < 1e-300
+    assert s.certificate.verify(), str(s.certificate.verify())
