@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array, require_finite
+from otcore._gate import as_array
 from otcore._types import Indices
 from otcore.certify.certifier import Certifier
 from otcore.certify.completion import complete
@@ -222,17 +222,16 @@ def _as_candidate(start: Candidate | Solution, problem: Problem) -> Candidate:
             "one number per weight"
         )
     if f is not None and g is not None:
-        require_finite(f, "start.potentials[0]")
-        require_finite(g, "start.potentials[1]")
-        if max(np.abs(f).max(), np.abs(g).max()) > HOPELESS * max(map(abs, problem.cost.bounds())):
+        reach = HOPELESS * max(map(abs, problem.cost.bounds()))
+        if not ((np.abs(f) <= reach).all() and (np.abs(g) <= reach).all()):  # false for nan, too
             f = g = None  # of another problem: in this one's units they would overflow
     plan = start.plan
-    if isinstance(plan, SparsePlan):
-        require_finite(plan.mass, "start.plan.mass")
     if plan is not None and plan.shape != shape:
         raise ShapeError(f"start.plan has shape {plan.shape}; expected {shape}")
     if isinstance(plan, SparsePlan) and not (_within(plan.i, shape[0]) and _within(plan.j, shape[1])):
         raise ShapeError(f"start.plan has rows or columns out of range; expected indices of a plan of shape {shape}")
+    if isinstance(plan, SparsePlan) and not np.isfinite(plan.mass).all():
+        plan = None
     return Candidate(plan, None if f is None or g is None else (f, g))
 
 
