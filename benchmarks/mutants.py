@@ -49,7 +49,21 @@ NO_CODE = (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin"}
 
 # (line as it stands, fault) -> why no test can tell, or need not.
-EXPLAINED: dict[tuple[str, str], str] = {}
+EXPLAINED: dict[tuple[str, str], str] = {
+    (
+        "self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])",
+        "Lt -> LtE",
+    ): "a top cost of exactly 2^300 or 2^-300 is certified either way",
+    ("if exponent == 0:", "0 -> 1"): "exponents are 0 or beyond 300",
+    (
+        "self._latest = self._scaled.cost.lift(f - centre, g + centre)",
+        "Add -> Sub",
+    ): "g is a hint that only costs on a line use",
+    (
+        "largest = max(problem.mass, float(problem.b.sum()))",
+        "max -> min",
+    ): "the two agree to 1e-2, and their unit leaves a factor of two to spare",
+}
 
 
 class Mutant(NamedTuple):
