@@ -81,6 +81,55 @@ def test_from_cells_over_points_to_the_exact_engine(stored, d):
     assert s.report.pivots > 0
 
 
+def hard(kind):
+    """Weights and costs that a textbook iteration cannot take."""
+    rng = np.random.default_rng(11)
+    n, m = {"one point": (1, 1), "few against many": (400, 3)}.get(kind, (40, 30))
+    x, y = rng.random((n, 2)), rng.random((m, 2))
+    a, b = rng.random(n) + 0.1, rng.random(m) + 0.1
+    if kind == "tiny weights":
+        a[::3] = 1e-12
+    if kind == "zero weights":
+        a[::3], b[::4] = 0.0, 0.0
+    if kind == "duplicates":
+        x[20:], y[10:20] = x[0], y[0]
+    if kind == "the same points":
+        y, b = x, a
+    C = ((x[:, None] - y) ** 2).sum(axis=2)
+    if kind == "a large constant":
+        C = C + 1e6
+    if kind == "five dear rows":
+        C[:5] *= 1e6
+    if kind == "float32":
+        a, b, C = a.astype(np.float32), b.astype(np.float32), C.astype(np.float32)
+        return a, (b * (a.sum() / b.sum())).astype(np.float32), C
+    return a, b * (a.sum() / b.sum()), C
+
+
+HARD = [
+    "one point", "few against many", "tiny weights", "zero weights", "duplicates", "the same points",
+    "a large constant", "five dear rows", "float32",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("share", [None, 1e-2, 1e-6])
+def test_hard_cases_end_with_an_interval_that_holds(kind, share):
+    a, b, C = hard(kind)
+    exact = solve(a, b, cost=C, method="network-simplex")
+    if share is None:
+        s = solve(a, b, cost=C, method="sinkhorn", rtol=1e-3)
+        assert s.certified
+    else:
+        epsilon = share * max(float(C.mean() - C.min()), 1e-3)
+        s = solve(a, b, cost=C, method=Sinkhorn(epsilon=epsilon, tol=1e-6, max_iter=500))
+        assert np.isfinite([s.report.value, s.report.dual, s.report.marginal_error]).all()
+        assert s.report.dual <= s.report.value
+    assert s.lower <= exact.upper
+    assert exact.lower <= s.upper
+    assert s.certificate.verify()
+
+
 def test_plain_passes_answer_the_same():
     x, y = clouds(60, 50, 2)
     for options in ({}, {"epsilon": 0.02, "tol": 1e-7}):
