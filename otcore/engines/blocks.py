@@ -47,10 +47,9 @@ class Net(NamedTuple):
 
     @classmethod
     def of(cls, tree: simplex.Tree, arcs: Arcs, n: int) -> Net:
-        """The net of a whole transportation problem with ``n`` rows."""
-        order = np.argsort(arcs.i, kind="stable")
+        """The net of a whole transportation problem with ``n`` rows, whose arcs come row by row."""
         start = np.append(0, np.cumsum(np.bincount(arcs.i, minlength=n)))
-        return cls(tree, np.empty(0, np.int64), start, arcs.i[order], n + arcs.j[order], arcs.cost[order])
+        return cls(tree, np.empty(0, np.int64), start, arcs.i, n + arcs.j, arcs.cost)
 
     @property
     def rows(self) -> int:

@@ -74,12 +74,14 @@ def generate(
         if ordered or not settled:  # after many pivots a new centroid keeps the subtrees that they move small
             tree = plant(cost, basis, masses)
         if ordered and n > BLOCK:
+            arcs = arcs.by_row()
             slack = SLACK * simplex.refresh(tree)
             pivots += settle(Net.of(tree, arcs, n), slack, deadline, LONG)
         done, k, settled = simplex.pivots(tree, arcs.i, n + arcs.j, arcs.cost, k, CHUNK, 0.0, NONE)
         pivots += done
-        basis = basis_of(n, tree)
+        basis, flow = basis_of(n, tree), masses.on(tree, n)
         f, g = tree.potential[:n].copy(), -tree.potential[n:]
+        del tree  # the next one is planted beside it otherwise
         stop, optimal = late(deadline), settled and pricing is None
         if settled and pricing is not None and not stop:
             k = arcs.i.size  # the new arcs are looked at first
@@ -87,6 +89,6 @@ def generate(
             arcs, rounds = arcs.extend(worst), rounds + 1
             violated = worst.i.size
             optimal = violated == 0 and not stop
-        yield State(basis, masses.on(tree, n), f, g, pivots, violated, optimal, rounds, arcs.i.size)
+        yield State(basis, flow, f, g, pivots, violated, optimal, rounds, arcs.i.size)
         if optimal or stop:
             return
