@@ -57,7 +57,7 @@ def test_a_name_that_does_not_exist_is_no_matter_of_torch():
     "wrong",
     [
         {"lipschitz": "orthogonl"},
-        {"lipschitz": object()},
+        {"lipschitz": 3},
         {"hidden": (3,)},
         {"activation": "tanh"},
         {"split": (0.5, 0.5, 0.5)},
