@@ -22,12 +22,8 @@ n = 500
 def ring(d):
     """P is Q moved towards the origin by half of the way: u = -|z| is optimal, W1 = E|y| / 2."""
     y = rng.normal(size=(2 * n, d))
-    return (
-        y[:n] / 2,
-        y[n:],
-        np.linalg.norm(y, axis=1).mean() / 2,
-        lambda z: -z / np.linalg.norm(z, axis=1, keepdims=True),
-    )
+    truth = np.linalg.norm(y, axis=1).mean() / 2
+    return y[:n] / 2, y[n:], truth, lambda z: -z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
 def shift(d):

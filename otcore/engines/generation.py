@@ -69,9 +69,9 @@ def generate(
     """
     n = masses.a.size
     k = pivots = violated = rounds = 0
-    settled = False
+    tree: simplex.Tree | None = None
     while True:
-        if ordered or not settled:  # after many pivots a new centroid keeps the subtrees that they move small
+        if tree is None:
             tree = plant(cost, basis, masses)
         if ordered and n > BLOCK:
             arcs = arcs.by_row()
@@ -81,7 +81,8 @@ def generate(
         pivots += done
         basis, flow = basis_of(n, tree), masses.on(tree, n)
         f, g = tree.potential[:n].copy(), -tree.potential[n:]
-        del tree  # the next one is planted beside it otherwise
+        if ordered or not settled:  # after many pivots a new centroid keeps the subtrees that they move small
+            tree = None  # before pricing: a tree takes as much memory as the arcs
         stop, optimal = late(deadline), settled and pricing is None
         if settled and pricing is not None and not stop:
             k = arcs.i.size  # the new arcs are looked at first
