@@ -132,7 +132,7 @@ def tops(rows, i0, g, k, f, row_top, lanes):
             _lower(x[j : j + LANES], best)
         _lower(x[whole:], best[: m - whole])
         row_top[i] = _least_of(best, k)
-        f[i] = best.min()
+        f[i] = _least_of(best, 1)
         if f[i] < np.inf:
             for j in range(m):
                 x[j] -= f[i]

@@ -25,7 +25,8 @@ from otcore._kernels.sums import two_sum
 from otcore._types import Array, Indices
 
 ROUNDING = 2.0**-50  # of the largest potential: u for each of the two, 3u for the subtractions, rounded up to 8u
-FREE = 1 << 62  # what an arc without a bound can still take; more than all mass, and with it still an int64
+FREE = np.int64(1 << 62)  # what an arc without a bound can still take; more than all mass, and with it still an int64
+NONE, ZERO = np.int64(-1), np.int64(0)  # in a link: a literal is a type of its own, and all below is compiled again
 
 
 class Tree(NamedTuple):
@@ -104,7 +105,7 @@ def centre(tree, buffer):
     for v in range(N):
         if N <= 2 * tree.size[v] < 2 * tree.size[c]:
             c = v
-    turn(tree, tree.order[0], c, -1, (0, 0, 0, 0.0), buffer)
+    turn(tree, tree.order[0], c, NONE, (ZERO, ZERO, ZERO, 0.0), buffer)
     for t in range(N):
         v = buffer[t]
         tree.order[t], tree.place[v] = v, t
@@ -121,8 +122,10 @@ def hang(n, m, i, j, cost):
     for k in range(i.size):
         start[i[k] + 1] += 1
         start[n + j[k] + 1] += 1
-    start = np.cumsum(start)
-    fill = start[:-1].copy()
+    fill = np.empty(N, np.int64)
+    for v in range(N):
+        fill[v] = start[v]
+        start[v + 1] += start[v]
     neighbour, price = np.empty(2 * i.size, np.int64), np.empty(2 * i.size)
     for k in range(i.size):
         u, v = i[k], n + j[k]
@@ -159,8 +162,8 @@ def hang(n, m, i, j, cost):
 def tree_flow(n, tree, a, b):
     """The only flow on the tree arcs with marginals ``a``, ``b`` (integers); at the root, zero."""
     out = np.empty(tree.order.size, np.int64)
-    out[:n] = a
-    out[n:] = b
+    for v in range(out.size):  # assigning slices would compile for seconds
+        out[v] = a[v] if v < n else b[v - n]
     for t in range(out.size - 1, 0, -1):  # leaves first: what v lacks or has left over is its parent's
         v = tree.order[t]
         out[tree.parent[v]] -= out[v]

@@ -201,8 +201,8 @@ def restart(cost, factor, G, a, e):
 
 @njit(cache=True, nogil=True)
 def answer(a, s, omega):
-    """``(r, log2 r)`` with ``r = (a / s)**omega``; rows without weight stay as they are."""
-    if a <= 0.0:
+    """``(r, log2 r)`` with ``r = (a / s)**omega``; rows without weight, or that nothing reaches, stay as they are."""
+    if not (a > 0.0 and s > 0.0):
         return 0.0, 0.0
     step = omega * math.log2(a / s)
     return (a / s if omega == 1.0 else 2.0**step), step

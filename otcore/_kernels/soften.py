@@ -78,12 +78,17 @@ def softened(start, j, cost, a, b):
             f[i] = min(f[i], cost[e] - g[j[e]])
         for e in range(start[i], start[i + 1]):
             mean += (cost[e] - g[j[e]] - f[i]) / cost.size
-    f, g = np.where(f < np.inf, f, 0.0), np.where(g < np.inf, g, 0.0)
+    for h in (f, g):
+        for v in range(h.size):
+            h[v] = h[v] if h[v] < np.inf else 0.0
     if mean == 0.0:
         return f, g
     soft_f, soft_g = f.copy(), g.copy()
     sweeps = FEW + (n + m) // NODES
     for step in range(1, STEPS + 1):
         soften(start, j, cost, a, b, mean * LAST ** (step / STEPS), sweeps, soft_f, soft_g)
-    fine = np.isfinite(soft_f).all() and np.isfinite(soft_g).all()
-    return (soft_f, soft_g) if fine else (f, g)
+    for h in (soft_f, soft_g):
+        for v in range(h.size):
+            if not abs(h[v]) < np.inf:
+                return f, g
+    return soft_f, soft_g

@@ -131,10 +131,14 @@ def _first_arcs(problem: Problem) -> Indices:
 def _rough_potentials(problem: Problem) -> tuple[Potential, Potential]:
     a, b, cost = problem.a / problem.a.sum(), problem.b / problem.b.sum(), problem.cost
     epsilon = COARSE * coarse_epsilon(cost, a, b)
-    for rough in islice(sinkhorn(cost, a, b, epsilon, None, np.zeros(b.size), ROUGH), STEPS):
+    f, g = np.zeros(a.size), np.zeros(b.size)
+    for rough in islice(sinkhorn(cost, a, b, epsilon, None, g, ROUGH), STEPS):
+        if not (np.isfinite(rough.f).all() and np.isfinite(rough.g).all()):  # costs over thirty decades
+            break
+        f, g = rough.f, rough.g
         if rough.error <= ROUGH:
             break
-    return rough.f, rough.g
+    return f, g
 
 
 def _violated(problem: Problem, f: Potential, g: Potential) -> Indices:

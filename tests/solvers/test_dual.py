@@ -160,3 +160,11 @@ def test_measures_on_one_support_with_common_mass():
     s = solve(Measure(points, a), Measure(points, b), method="dual")
     assert s.certified
     assert s.certificate.verify(exact=True)
+
+
+def test_costs_and_weights_over_thirty_decades_give_an_interval():
+    """A row that no column reaches at the rough epsilon was divided by its empty sum."""
+    a = [1.9e-106, 9.2e-100, 1.4e-95, 1.7e-99, 9.6e-97, 1.9e-94, 3.1e-98]
+    M = [[7e201, 3e200], [4e201, 4e169], [3e169, 2e201], [4e169, 7e169], [2e201, 2e201], [3e169, 5e169], [2e201, 6e201]]
+    s = solve(a, [2.6e-101, sum(a) - 2.6e-101], cost=np.array(M), method="dual")
+    assert s.certified and s.certificate.verify()
