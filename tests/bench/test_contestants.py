@@ -46,7 +46,7 @@ def test_what_an_answer_proves_holds_the_truth(name, family, truth):
     if verdict is None:
         return
     # Potentials and plans are translated into our units: a wrong sign or scale would leave the trivial bounds.
-    tight = 1e-9 if name.startswith(("pot:emd", "scipy", "highs", "lapx")) else 0.3
+    tight = 1e-9 if name.startswith(("pot:emd", "scipy", "highs", "lapx")) else 0.2
     assert verdict.upper - verdict.lower <= tight * best.upper
 
 
