@@ -161,18 +161,10 @@ def fails(tests: list[str]) -> bool:
     """Whether pytest finds a failure, in this process."""
     import pytest
 
-    quiet = [
-        "-x",
-        "-q",
-        "--no-header",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(ROOT),
-        "-c",
-        str(ROOT / "pyproject.toml"),
-    ]
-    return bool(pytest.main([*quiet, *(str(ROOT / "tests" / name) for name in tests)]))
+    here = ["-n", "0"]  # other processes would read the module as it stands
+    quiet = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", *here]
+    place = ["--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    return bool(pytest.main([*quiet, *place, *(str(ROOT / "tests" / name) for name in tests)]))
 
 
 def forget() -> None:
