@@ -8,7 +8,7 @@ import sys
 import pytest
 
 SLOW = ("numba", "torch", "ot", "matplotlib", "scipy.optimize")
-LIMIT = 1.0  # seconds; the goal is 0.3 on a quiet machine
+LIMIT = 1.0  # CPU seconds, so that a busy machine fails nothing; the goal is 0.3
 
 
 def run(code: str) -> str:
@@ -32,7 +32,7 @@ def test_nothing_slow_is_loaded(use):
 
 
 def test_importing_takes_a_fraction_of_a_second(capsys):
-    code = "import time; t = time.perf_counter(); import otcore; otcore.methods(); print(time.perf_counter() - t)"
+    code = "import time; t = time.process_time(); import otcore; otcore.methods(); print(time.process_time() - t)"
     seconds = min(float(run(code)) for _ in range(3))
     with capsys.disabled():
         print(f" import otcore and methods(): {seconds:.2f} s", end="")
