@@ -1,6 +1,6 @@
 """Entropic solvers, otcore's and everyone's, told to reach a relative gap of 1e-1, 1e-2 and 1e-3.
 
-    python benchmarks/entropic_solvers.py
+    python benchmarks/entropic_solvers.py [--quick]    # without fresh processes: minutes, but no memory
 
 The gap that each one's answer really proves stands beside its time; ``/4`` is a quarter of the usual epsilon.  An
 exact solver runs along: where it is faster, there is no reason for entropy.  Whoever is not installed is left out.
@@ -26,7 +26,7 @@ ENTRANTS = (
 
 def main() -> None:
     instances = [Instance(family, n) for family in FAMILIES for n in SIZES]
-    race = Race(instances, installed(ENTRANTS), RTOLS, rounds=3, limit=3.0)
+    race = Race(instances, installed(ENTRANTS), RTOLS, rounds=3, limit=3.0, fresh="--quick" not in sys.argv)
     print(summary(run(race, RECORDS, progress=sys.stderr.isatty())))
     print(write(RECORDS, RECORDS.parent))
 

@@ -1,6 +1,6 @@
 """Exact solvers, otcore's and everyone's, at equal certified gap: time, gap and memory against n.
 
-    python benchmarks/exact_solvers.py
+    python benchmarks/exact_solvers.py [--quick]    # without fresh processes: minutes, but no memory
 
 Points in the plane, a matrix without structure, an assignment and images.  Whoever is not installed is left out.
 """
@@ -25,7 +25,7 @@ ENTRANTS = (
 
 def main() -> None:
     instances = [Instance(family, n) for family in FAMILIES for n in SIZES]
-    race = Race(instances, installed(ENTRANTS), rounds=5, limit=5.0)
+    race = Race(instances, installed(ENTRANTS), rounds=5, limit=5.0, fresh="--quick" not in sys.argv)
     print(summary(run(race, RECORDS, progress=sys.stderr.isatty())))
     print(write(RECORDS, RECORDS.parent))
 

@@ -1,6 +1,6 @@
 """The primal LP against the dual LP: which grows faster, and how many constraints does each need?
 
-    python benchmarks/primal_dual.py
+    python benchmarks/primal_dual.py [--quick]    # without fresh processes: minutes, but no memory
 
 The primal of the lectures has n + m constraints for n m variables; the dual has n + m variables for n m
 constraints.  ``highs:primal-*`` and ``highs:dual-*`` are HiGHS on either, all constraints written down, by its dual
@@ -30,7 +30,7 @@ ENTRANTS = (
 
 def main() -> None:
     instances = [Instance(family, n) for family in ("plane-weighted", "dense") for n in SIZES]
-    race = Race(instances, installed(ENTRANTS), rounds=3, limit=3.0)
+    race = Race(instances, installed(ENTRANTS), rounds=3, limit=3.0, fresh="--quick" not in sys.argv)
     records = run(race, RECORDS, progress=sys.stderr.isatty())
     lines = []
     for r in sorted(records, key=lambda r: (r.family, r.n, r.contestant)):
