@@ -289,8 +289,9 @@ def _gibbs_plan(certificate: Certificate, real: Given | Power) -> Iterator[Check
             alpha = np.maximum(a[rows] - K.sum(axis=1), 0.0)
             cost += float(np.vdot(K, M) + alpha @ (M @ share))
             largest = max(largest, float(np.abs(M).max()))
-    floor = cost - SLACK_VALUE * abs(cost) - SLACK_MASS * float(a.sum()) * largest
-    slack = f"in floats, slack {SLACK_VALUE:g} of the value and {SLACK_MASS:g} of mass * max |M|"
+    lost = a.size * b.size * 2.0**-1074  # products below the smallest double
+    floor = cost - SLACK_VALUE * abs(cost) - SLACK_MASS * float(a.sum()) * largest - lost
+    slack = f"in floats, slack {SLACK_VALUE:g} of the value, {SLACK_MASS:g} of mass * max |M| and {lost:g}"
     yield Check("upper >= cost", certificate.upper >= floor, f"{certificate.upper!r} against {cost!r}, {slack}")
 
 
