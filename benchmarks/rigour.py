@@ -335,7 +335,7 @@ def main() -> int:
         print(f"{count:>9}  {what}")
     print(f"{len(faults):>9}  faults")
     if arguments.record:
-        names = {what.strip(" ,").replace(" ", "_"): count for what, count in counts.items()}
+        names = {what.strip(" ,").replace(" ", "_").replace("-", "_"): count for what, count in counts.items()}
         with arguments.record.open("a") as file:
             print(json.dumps({"part": "rigour", "commit": commit(), **names, "faults": len(faults)}), file=file)
     return min(len(faults), 1)
