@@ -9,6 +9,7 @@ import numpy as np
 
 from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
+from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan
 from otcore.problem import Problem
 from otcore.reductions import Reduction, reduce
@@ -50,12 +51,15 @@ def solve_regularised(
     problem: Problem, epsilon: float, tol: float, budget: Budget, start: tuple[Potential, Potential] | None = None
 ) -> Regularised:
     """Sinkhorn at one epsilon until the marginals are within ``tol`` in L1, relative to the mass."""
+    if epsilon is None:  # to the solver, a ladder of them
+        raise UnsupportedProblemError("epsilon is None; expected a positive number in units of the cost")
     reduction = reduce(problem, cancel=False, cap=False)  # a regularised plan uses every arc
     assert reduction.problem is not None
     near = reduction.restrict_start(None if start is None else Candidate(potentials=start))
     (candidate,) = deque(Sinkhorn(epsilon, tol=tol).candidates(reduction.problem, near, budget), maxlen=1)
     report, plan = candidate.report, reduction.lift(candidate).plan
-    assert isinstance(plan, GibbsPlan)
+    if not isinstance(plan, GibbsPlan):
+        raise UnsupportedProblemError(f"epsilon is {epsilon!r}: below the smallest normal float; take a larger one")
     return Regularised(problem, plan, report.dual, np.inf if report.value is None else report.value)
 
 

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -102,8 +103,10 @@ class Sinkhorn:
     accelerate: bool = True
 
     def __post_init__(self) -> None:
-        if self.epsilon is not None and not 0 < self.epsilon < np.inf:
-            raise UnsupportedProblemError(f"epsilon is {self.epsilon}; expected a positive number in units of the cost")
+        if self.epsilon is not None and not (isinstance(self.epsilon, Real) and 0 < self.epsilon < np.inf):
+            raise UnsupportedProblemError(
+                f"epsilon is {self.epsilon!r}; expected a positive number in units of the cost"
+            )
         if not 0 < self.ladder < 1:
             raise UnsupportedProblemError(f"ladder is {self.ladder}; expected a ratio between 0 and 1")
 
