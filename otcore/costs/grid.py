@@ -233,7 +233,7 @@ class GridCost(CloudCost):
         for k, C in enumerate(self._costs):
             rest = tuple(other for other in range(full.ndim) if other != k)
             along = (C * full.sum(axis=rest)).sum(axis=1)
-            total += np.expand_dims(along, tuple(other for other in range(full.ndim) if other != k))
+            total += np.expand_dims(along, rest)
         return here.gather(total)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from otcore._kernels import simplex
 from otcore._types import Array, Indices, Potential
+from otcore.costs._kd import put_back
 from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
 from otcore.engines.blocks import BLOCK, Net, settle
 from otcore.engines.pricing import Arcs, Pricing, late
@@ -49,8 +50,7 @@ class State:
 
     def put_back(self, x: Indices, y: Indices) -> State:
         """The state of the rows ``x`` and the columns ``y`` of a problem, as one of the problem."""
-        f, g = np.empty_like(self.f), np.empty_like(self.g)
-        f[x], g[y] = self.f, self.g
+        f, g = put_back(x, self.f), put_back(y, self.g)
         return replace(self, basis=Basis(x[self.basis.i], y[self.basis.j]), f=f, g=g)
 
 
