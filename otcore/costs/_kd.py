@@ -9,10 +9,10 @@ import numpy as np
 from otcore._types import Array, Indices, Points
 from otcore.costs._cost import Tail
 
-__all__ = ["Boxed", "Streamed", "boxed", "frozen", "padded", "put_back"]
+__all__ = ["KdCloud", "Tiled", "boxed", "frozen", "padded", "put_back"]
 
 
-class Boxed(NamedTuple):
+class KdCloud(NamedTuple):
     """A cloud in kd order, and the boxes around its leaves and super-leaves."""
 
     order: Indices  # (n,): points = cloud[order]
@@ -21,17 +21,17 @@ class Boxed(NamedTuple):
     boxes: tuple[tuple[Array, int], tuple[Array, int]]  # (2, d, k) corners and points a box; leaves, supers
 
 
-def boxed(points: Points) -> Boxed:
+def boxed(points: Points) -> KdCloud:
     from otcore._kernels import boxes, cells
 
     order = cells.kd_order(points.T.copy())
     points = frozen(points[order])
     points_t = points.T.copy()
     leaves, supers = ((boxes.corners(points_t, width), width) for width in (cells.LEAF, cells.SUPER))
-    return Boxed(order, points, points_t, (leaves, supers))
+    return KdCloud(order, points, points_t, (leaves, supers))
 
 
-class Streamed(NamedTuple):
+class Tiled(NamedTuple):
     """Points as passes stream over them, in kd order where boxes around neighbours rule out pairs."""
 
     rows: Indices  # (n,): points = x[rows]

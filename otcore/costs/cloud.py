@@ -12,7 +12,7 @@ import numpy as np
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
-from otcore.costs._kd import Boxed, Streamed, boxed, frozen, padded, put_back
+from otcore.costs._kd import KdCloud, Tiled, boxed, frozen, padded, put_back
 from otcore.costs._points import matching_points
 from otcore.costs._sweep import LOG2_E, gathered, sweep
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
@@ -186,11 +186,11 @@ class CloudCost(Cost):
     # -- passes ------------------------------------------------------------------------------------
 
     @cached_property
-    def _kd_x(self) -> Boxed:
+    def _kd_x(self) -> KdCloud:
         return boxed(self._x)
 
     @cached_property
-    def _kd_y(self) -> Boxed:
+    def _kd_y(self) -> KdCloud:
         return boxed(self._y)
 
     def ctransform(self, h: Potential, axis: int) -> Potential:
@@ -223,14 +223,14 @@ class CloudCost(Cost):
         return out
 
     @cached_property
-    def _streamed(self) -> Streamed:
+    def _streamed(self) -> Tiled:
         from otcore._kernels.sinkhorn import tiled
 
         n, m = self.shape
         rows, columns = np.arange(n), np.arange(m)
         if self.x.shape[1] <= PRUNED_DIMENSIONS and n * m >= PRUNED_PAIRS:
             rows, columns = self._kd_x.order, self._kd_y.order
-        return Streamed(rows, columns, frozen(self._x[rows]), *tiled(self._y[columns]))
+        return Tiled(rows, columns, frozen(self._x[rows]), *tiled(self._y[columns]))
 
     def _given(self, kernel: Any, epsilon: float, faint: float) -> Any:
         """A kernel that knows the ground but its unit, points, tiles, what is faint and log2(e) / epsilon a unit."""
