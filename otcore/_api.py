@@ -232,7 +232,7 @@ def _from_points(p: Any, q: Any, metric: str, exponent: float, order: float, exp
 
 
 def _problem(x: Measure, y: Measure, cost: Cost) -> Problem:
-    return Problem(x.weights, y.weights, cost, eps=max(x.eps, y.eps))
+    return Problem.between(x.weights, y.weights, cost, max(x.eps, y.eps))
 
 
 def _measures(p: Any, q: Any, explicit: bool) -> tuple[Measure, Measure]:
@@ -251,14 +251,7 @@ def _measure(value: Any, name: str, explicit: bool) -> Measure:
             f"{name} has shape {x.shape}: {x.shape[0]} samples in {x.shape[1]} dimensions, or an image? For an image "
             f"pass Measure.from_histogram({name}, spacing=...); for samples say so with metric='euclidean'"
         )
-    return Measure(_named(x, name))
-
-
-def _named(x: Any, name: str) -> Any:
-    """Points checked here, so that errors speak of ``p`` or ``q`` and not of ``points``."""
-    from otcore.measure import as_points
-
-    return as_points(x, name)
+    return Measure.from_samples(x, name)
 
 
 def _order(order: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from otcore.errors import InfeasibleError, InvalidProblemError, NotCertifiedErro
 from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.reductions import Reduction, reduce
-from otcore.solution import Candidate, Snapshot, Solution, Status
+from otcore.solution import Candidate, Certificate, Snapshot, Solution, Status
 from otcore.solvers import check, method_named
 from otcore.solvers._protocol import Budget, Solver
 
@@ -47,6 +48,43 @@ def run(
     check(name, solver, problem)
     rtol = _tolerance(solver.rtol if rtol is None else rtol, "rtol")
     limit = None if max_seconds is None else _tolerance(max_seconds, "max_seconds")
+    atol = None if atol is None else _tolerance(atol, "atol")
+    known = _known(problem, name, solver, rtol, atol or 0.0) if start is None else None
+    return known or _driven(problem, name, solver, rtol, atol, limit, start, progress)
+
+
+def _known(problem: Problem, name: str, solver: Solver, rtol: float, atol: float) -> Solution | None:
+    """An interval within the tolerance that the method knows before its proof is written down."""
+    begin, encloses = time.perf_counter(), getattr(solver, "encloses", None)
+    interval = None if encloses is None else encloses(problem)
+    if interval is None or interval[1] - interval[0] > rtol * interval[1] + atol:
+        return None
+    lower, upper = interval
+    prove = partial(_proof, problem, name, solver, lower, upper)
+    certificate = Certificate.deferred(problem, lower, upper, prove)
+    trace = (Snapshot(time.perf_counter() - begin, lower, upper),)
+    return Solution(certificate, Status.CERTIFIED, name, rtol, atol, trace)
+
+
+def _proof(problem: Problem, name: str, solver: Solver, lower: float, upper: float) -> Certificate:
+    solution = _driven(problem, name, solver, solver.rtol)
+    if solution.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    assert lower <= solution.lower <= solution.upper <= upper, "the proof is sharper than what was known"
+    return solution.certificate
+
+
+def _driven(
+    problem: Problem,
+    name: str,
+    solver: Solver,
+    rtol: float,
+    atol: float | None = None,
+    limit: float | None = None,
+    start: Candidate | Solution | None = None,
+    progress: bool = False,
+) -> Solution:
+    """The candidates of a method, judged until the gap closes or the time is over."""
     loop = _Loop(problem, name, rtol, atol, limit, progress)
     with loop.bar:
         try:
@@ -70,7 +108,7 @@ class _Loop:
         self.budget = Budget.seconds(limit)
         self.progress, self.bar = progress, _bar(name, progress)
         self.certifier = Certifier(problem)
-        self.atol = None if atol is None else _tolerance(atol, "atol")
+        self.atol = atol
         self.trace: list[Snapshot] = []
         self.report: Any = None
         self.trivial: SparsePlan | Reduction | None = None  # what to begin with, until it has been offered

@@ -44,21 +44,20 @@ class Measure:
     def __init__(self, points: ArrayLike, weights: ArrayLike | None = None) -> None:
         x = as_points(points, "points")
         n = x.shape[0]
-        w = as_weights(np.full(n, 1.0 / n) if weights is None else weights, "weights")
+        w = _uniform(n) if weights is None else as_weights(weights, "weights")
         if w.size != n:
             raise ShapeError(f"weights has {w.size} entries for {n} points; expected one weight per point")
-        object.__setattr__(self, "points", x)
-        object.__setattr__(self, "weights", w)
-        object.__setattr__(self, "eps", eps_of(weights))
-        object.__setattr__(self, "lattice", None)
+        vars(self).update(points=x, weights=w, eps=eps_of(weights), lattice=None)
 
     def __repr__(self) -> str:
         return f"<Measure of {self.size} points in dimension {self.dim}, mass {self.mass:.6g}>"
 
     @classmethod
-    def from_samples(cls, x: Any) -> Measure:
-        """The empirical measure of samples ``x`` (n,) or (n, d): mass 1 / n each."""
-        return cls(x)
+    def from_samples(cls, x: Any, name: str = "x") -> Measure:
+        """The empirical measure of samples ``x`` (n,) or (n, d): mass 1 / n each.  Errors speak of ``name``."""
+        measure, points = object.__new__(cls), as_points(x, name)
+        vars(measure).update(points=points, weights=_uniform(len(points)), eps=eps_of(None), lattice=None)
+        return measure
 
     @classmethod
     def from_counts(cls, points: Any, counts: Any) -> Measure:
@@ -90,8 +89,7 @@ class Measure:
             raise ShapeError(f"spacing is {spacing}; expected positive lengths")
         axes = tuple(o + h * np.arange(n) for o, h, n in zip(start, step, masses.shape, strict=True))
         measure = cls(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes)), masses.reshape(-1))
-        object.__setattr__(measure, "eps", eps_of(histogram))
-        object.__setattr__(measure, "lattice", axes)
+        vars(measure).update(eps=eps_of(histogram), lattice=axes)
         return measure
 
     @property
@@ -113,7 +111,7 @@ class Measure:
         """The same measure with mass 1."""
         w = self.weights / self.weights.max()
         measure = Measure(self.points, w / w.sum())
-        object.__setattr__(measure, "lattice", self.lattice)
+        vars(measure).update(lattice=self.lattice)
         return measure
 
 
@@ -131,6 +129,12 @@ def as_points(value: Any, name: str) -> Points:
     x = np.array(x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x, dtype=np.float64, order="C")
     x.setflags(write=False)
     return x
+
+
+def _uniform(n: int) -> Weights:
+    w = np.full(n, 1.0 / n)
+    w.setflags(write=False)
+    return w
 
 
 def _per_axis(value: Any, name: str, d: int) -> Array:

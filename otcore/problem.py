@@ -69,9 +69,14 @@ class Problem:
                 f"a has {p.size} and b has {q.size} weights, but the cost has shape {(n, m)}; "
                 f"expected a cost of shape {(p.size, q.size)}{hint}"
             )
-        mass = _checked_mass(p, q, max(eps, eps_of(a), eps_of(b)))
-        _check_range(mass, cost)
+        _check_range(_checked_mass(p, q, max(eps, eps_of(a), eps_of(b))), cost)
         vars(self).update(a=p, b=q, cost=cost, cost_unit=cost_unit, mass_unit=mass_unit)
+
+    @classmethod
+    def between(cls, a: Weights, b: Weights, cost: Cost, eps: float) -> Problem:
+        """A problem from the weights of two measures, which have passed the gate one by one."""
+        _check_range(_checked_mass(a, b, eps), cost)
+        return cls.trusted(a, b, cost)
 
     @classmethod
     def trusted(cls, a: Weights, b: Weights, cost: Cost, *, cost_unit: float = 1.0, mass_unit: float = 1.0) -> Problem:

@@ -80,6 +80,24 @@ class Certificate:
     g: Potential
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def deferred(cls, problem: Problem, lower: float, upper: float, prove: Callable[[], Certificate]) -> Certificate:
+        """An interval whose plan and potentials, known to exist, ``prove`` makes when one of them is asked for.
+
+        The certificate that it returns must prove no less than this interval.
+        """
+        certificate = object.__new__(cls)
+        vars(certificate).update(problem=problem, lower=lower, upper=upper, notes=(), _prove=prove)
+        return certificate
+
+    def __getattr__(self, name: str) -> Any:
+        """``plan``, ``f`` and ``g`` of a deferred certificate."""
+        if name not in ("plan", "f", "g") or "_prove" not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        proof = self._prove()
+        vars(self).update(plan=proof.plan, f=proof.f, g=proof.g)
+        return vars(self)[name]
+
     def __repr__(self) -> str:
         n, m = self.problem.shape
         return f"<Certificate {self.lower!r} <= W <= {self.upper!r} for {n} x {m}>"

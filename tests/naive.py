@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,6 +66,19 @@ def _to_integers(values):
     """Integers and the unit that they count."""
     unit = Fraction(1, math.lcm(*(x.denominator for x in values)))
     return [int(x / unit) for x in values], unit
+
+
+def line_area(x, a, y, b):
+    """``int |F - G|``, exactly: what moving a to b * sum(a) / sum(b) costs.  [Santambrogio 2015, Prop. 2.17]"""
+    ratio = sum(map(Fraction, a)) / sum(map(Fraction, b))
+    steps = [(Fraction(z), Fraction(w)) for z, w in zip(x, a, strict=True)]
+    steps += [(Fraction(z), -Fraction(w) * ratio) for z, w in zip(y, b, strict=True)]
+    steps.sort()
+    area, height = Fraction(0), Fraction(0)
+    for (z, w), (following, _) in pairwise(steps):
+        height += w
+        area += abs(height) * (following - z)
+    return area
 
 
 def line_transport(x, a, y, b, price):

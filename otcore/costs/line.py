@@ -77,7 +77,7 @@ class LineCost(Cost):
             raise UnsupportedProblemError(f"exponent is {exponent}; a power of a distance needs a finite one >= 1")
         self._build(_positions(x, "x"), _positions(y, "y"), float(exponent), shift=0)
         self.order = self.exponent if order is None else float(order)
-        far, top = max(np.abs(self.x).max(), np.abs(self.y).max()), self.bounds()[1]
+        far, top = max(map(abs, (*self._range_x, *self._range_y))), self.bounds()[1]
         # Sums of positions and potentials must not overflow; only products can be rescued from underflow.
         if far > 2.0**1020 or not top < 2.0**1020 or (self._law == 0 and 0 < top < 2.0**-900):
             raise NonFiniteError(
@@ -159,8 +159,16 @@ class LineCost(Cost):
         require_finite(M, "distances from z")
         return M
 
+    @cached_property
+    def _range_x(self) -> tuple[float, float]:
+        return float(self.x.min()), float(self.x.max())
+
+    @cached_property
+    def _range_y(self) -> tuple[float, float]:
+        return float(self.y.min()), float(self.y.max())
+
     def bounds(self) -> tuple[float, float]:
-        low_x, high_x, low_y, high_y = self.x.min(), self.x.max(), self.y.min(), self.y.max()
+        (low_x, high_x), (low_y, high_y) = self._range_x, self._range_y
         with np.errstate(over="ignore"):
             extent = max(high_x - low_y, high_y - low_x)
             corners = self._cost(np.array([max(low_x - high_y, low_y - high_x, 0.0), extent]))

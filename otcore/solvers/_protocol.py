@@ -42,6 +42,8 @@ class Solver(Protocol):
     reduces : whether it may be handed a problem with common mass cancelled; False where its report
         speaks of the whole problem
     direct : optional, True: one candidate at once, so that no trivial one need be certified before it
+    encloses : optional function of a problem, from ``certify``: a rigorous interval, or None, that the candidates
+        prove when somebody asks for its plan or potentials
     """
 
     needs: ClassVar[frozenset[str]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from otcore.certify.area import enclose
 from otcore.plans import SparsePlan
 from otcore.solution import Candidate
 
@@ -27,6 +28,9 @@ class Line:
     The plan fills rows and columns from left to right.  For order 1 the potential has slope
     ``-sign(F - G)`` between the distribution functions, so that ``W_1 = int |F - G|``; for larger orders the
     potentials are those that are tight along the staircase of the plan.  O((n + m) log(n + m)).
+
+    For order 1 on many points the interval is known before the plan and the potentials are, from that integral:
+    they are made when they are asked for.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"line"})
@@ -34,6 +38,8 @@ class Line:
     rtol: ClassVar[float] = 1e-9
     reduces: ClassVar[bool] = False  # monotone rearrangement leaves common mass where it is, or moves it at no cost
     direct: ClassVar[bool] = True
+
+    encloses = staticmethod(enclose)
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         from otcore._kernels.line import north_west

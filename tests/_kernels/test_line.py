@@ -8,6 +8,7 @@ from itertools import combinations
 import naive
 import numpy as np
 import pytest
+from places import KINDS, places
 
 from otcore._kernels.line import (
     cdf_potential,
@@ -23,23 +24,6 @@ from otcore.costs.line import POWERS
 
 U = 2.0**-53
 ONE = (1.0, 1.0)
-
-
-def places(kind, n, rng):
-    """Sorted positions that are hard in one way each."""
-    z = {
-        "normal": lambda: rng.normal(size=n),
-        "ties": lambda: rng.integers(-3, 4, n).astype(float),
-        "offset": lambda: 1e8 + rng.normal(size=n),
-        "far offset": lambda: 1e12 + rng.integers(0, 40, n) / 8,
-        "tiny": lambda: rng.normal(size=n) * 1e-300,
-        "huge": lambda: rng.normal(size=n) * 1e150,
-        "decades": lambda: rng.normal(size=n) * 10.0 ** rng.integers(-20, 20, n),
-    }[kind]()
-    return np.sort(z)
-
-
-KINDS = ["normal", "ties", "offset", "far offset", "tiny", "huge", "decades"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
