@@ -125,6 +125,17 @@ def real_distance_power(x, y, metric, p):
     return real_power(max(differences) if metric == "chebyshev" else sum(differences), Fraction(p))
 
 
+# -- entropic transport ----------------------------------------------------------------------------------------
+
+
+def scaled_iteration(K, u, v, a, omega):
+    """Scalings u after one over-relaxed answer, the sums ``u K`` and the L1 error of the rows before."""
+    rows = [u[i] * sum(K[i][j] * v[j] for j in range(len(v))) for i in range(len(u))]
+    u = [u[i] * (a[i] / rows[i]) ** omega for i in range(len(u))]
+    columns = [sum(u[i] * K[i][j] for i in range(len(u))) for j in range(len(v))]
+    return u, columns, sum(abs(rows[i] - a[i]) for i in range(len(a)))
+
+
 # -- the line ------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -77,6 +77,14 @@ class Sweep(NamedTuple):
     g: Potential
     row_error: float  # of the rows before the iteration
     column_error: float  # of the columns after it: 0 unless they were over-relaxed
+
+
+class Passing(Protocol):
+    """Whoever makes passes over a cost."""
+
+    def sinkhorn_pass(
+        self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
+    ) -> Sweep: ...
 
 
 def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
@@ -300,6 +308,10 @@ class Cost(ABC):
         g = g + omega * (answer - g)
         with np.errstate(over="ignore"):
             return Sweep(f, g, row_error, float(b @ np.abs(np.exp((g - answer) / epsilon) - 1.0)))
+
+    def absorbing(self) -> Passing | None:
+        """Passes that are cheaper from the third at one epsilon on, and take memory; None where there are none."""
+        return None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
         """The entries with ``F_i + G_j - log2(e) M_ij / epsilon`` above ``min(low_F_i, low_G_j)``.

@@ -10,11 +10,14 @@ import numpy as np
 
 from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
+from otcore.costs._absorbed import Absorbed
 from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep, Tail
 from otcore.costs._sweep import LOG2_E, gathered, sweep
 from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError
 
 __all__ = ["DenseCost", "MatrixMetricCost"]
+
+LARGEST_KERNEL = 1 << 27  # entries that are stored beside the cost itself: 1 GB
 
 
 class DenseCost(Cost):
@@ -96,6 +99,9 @@ class DenseCost(Cost):
         from otcore._kernels.sinkhorn import dense_pass
 
         return sweep(self, partial(dense_pass, self.M), self.shape[1], epsilon, f, g, a, b, omega)
+
+    def absorbing(self) -> Absorbed | None:
+        return Absorbed(self) if self.M.size <= LARGEST_KERNEL else None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
         from otcore._kernels.tail import dense_tail

@@ -12,6 +12,7 @@ import numpy as np
 
 from otcore._types import Potential, Weights
 from otcore.costs import Cost
+from otcore.costs._cost import Passing
 from otcore.engines.newton import newton, tail_of
 
 __all__ = ["Iterate", "Relaxation", "at_vertex", "coarse_epsilon", "sinkhorn"]
@@ -96,8 +97,9 @@ def sinkhorn(
     expired: Callable[[], bool] = lambda: False,
     vertex: bool = False,
     accelerate: bool = True,
+    kernel: Passing | None = None,
 ) -> Iterator[Iterate]:
-    """Iterates of Sinkhorn's algorithm in the log domain, without end: the caller stops.
+    """Iterates of Sinkhorn's algorithm, without end: the caller stops.
 
     The plan is ``P_ij = a_i b_j exp((f_i + g_j - M_ij) / epsilon)``.  An iterate is one pass over the cost, which
     measures the error; between passes, where the plan has few entries that count, Newton's method works on these.
@@ -114,16 +116,21 @@ def sinkhorn(
         the costs, and the potentials have farther to go than any method on one epsilon would take them.
     accelerate : bool
         False: nothing but passes, each row and column answering in turn.
+    kernel : optional
+        What :meth:`Cost.absorbing` gave: takes over the passes, after a first one, while the plan is dense.
     """
     relaxation, columns, best, patience = Relaxation(), 0.0, math.inf, PATIENCE
+    passing: Passing = cost
     for passes in count(1):
-        f, g, rows, after = cost.sinkhorn_pass(epsilon, f, g, a, b, relaxation.omega)
+        f, g, rows, after = passing.sinkhorn_pass(epsilon, f, g, a, b, relaxation.omega)
         error = rows + columns
         yield Iterate(f, g, error, passes)
         if not accelerate:
+            passing = kernel or cost
             continue
         tail = tail_of(cost, a, b, epsilon, f, g, tol) if patience > 0 else None
         if tail is None:
+            passing = kernel or cost
             patience -= 1  # too dense as yet
             relaxation.learn(error)
             columns = after

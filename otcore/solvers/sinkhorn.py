@@ -137,11 +137,14 @@ class Sinkhorn:
             first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
         dear = n * m > LARGE and "grid" not in problem.cost.traits
         most = FEW if dear else PATIENCE  # the next level may suit Newton
+        kernel = problem.cost.absorbing()
         for epsilon in epsilons[first:]:
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
             tol = max(min(ROUGH, SHARE * epsilon / mean), _reachable(problem, epsilon)) if careful else ROUGH
-            for iterate in sinkhorn(problem.cost, a, b, epsilon, f, g, tol, budget.expired, accelerate=self.accelerate):
+            for iterate in sinkhorn(
+                problem.cost, a, b, epsilon, f, g, tol, budget.expired, accelerate=self.accelerate, kernel=kernel
+            ):
                 if iterate.error <= tol or iterate.passes >= (most if careful else FEW) or budget.expired():
                     break
             f, g = iterate.f, iterate.g
@@ -165,13 +168,24 @@ class Sinkhorn:
         vertex = self.accelerate and "finite" in problem.cost.traits
         above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
         epsilons, passes = last * self.ladder ** -np.arange(above, -1.0, -1.0), 0
+        kernel = problem.cost.absorbing()
         first, f, g = coarse_start(stack, epsilons, budget.expired)
         if warm is not None:
             first, (f, g) = above, warm
         for epsilon in epsilons[first:]:
             tol = max(self.tol, _reachable(problem, epsilon)) if epsilon == last else ROUGH
             for iterate in sinkhorn(
-                problem.cost, a, b, epsilon, f, g, tol, budget.expired, vertex and epsilon == last, self.accelerate
+                problem.cost,
+                a,
+                b,
+                epsilon,
+                f,
+                g,
+                tol,
+                budget.expired,
+                vertex and epsilon == last,
+                self.accelerate,
+                kernel,
             ):
                 passes += 1
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():

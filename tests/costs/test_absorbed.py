@@ -1,0 +1,104 @@
+"""Passes in scaling form are the passes of the cost, up to rounding, wherever the potentials go."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pytest
+
+from otcore._kernels.scaling import absorb, scaled_pass
+from otcore.costs import CloudCost, DenseCost
+from otcore.costs import _absorbed as absorbed
+from otcore.costs._absorbed import Absorbed
+from otcore.engines.entropic import sinkhorn
+
+
+def problem(n, m, seed=0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.random(n) + 0.01, rng.random(m) + 0.01
+    a[rng.integers(n)] = 1e-12
+    return DenseCost(rng.random((n, m)) ** 2), a / a.sum(), b / b.sum()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (3, 70), (4, 5), (37, 41), (130, 7)], ids=str)
+@pytest.mark.parametrize("omega", [1.0, 1.7])
+def test_passes_follow_those_of_the_cost(shape, omega):
+    cost, a, b = problem(*shape)
+    kernel = cost.absorbing()
+    for epsilon in (1.0, 0.05, 2e-3):
+        start = cost.sinkhorn_pass(epsilon, None, np.zeros(shape[1]), a, b)
+        f = h = start.f
+        g = k = start.g
+        for _ in range(12):
+            f, g, *errors = cost.sinkhorn_pass(epsilon, f, g, a, b, omega)
+            h, k, *same = kernel.sinkhorn_pass(epsilon, h, k, a, b, omega)
+            np.testing.assert_allclose(h, f, rtol=1e-11, atol=1e-13)
+            np.testing.assert_allclose(k, g, rtol=1e-11, atol=1e-13)
+            np.testing.assert_allclose(same, errors, rtol=1e-7, atol=1e-12)
+
+
+def test_the_kernel_and_its_pass_equal_their_twins():
+    cost, a, _ = problem(11, 6)
+    rng = np.random.default_rng(1)
+    F, G, factor = rng.normal(size=11), rng.normal(size=6), 3.0
+    K, u, v, w = np.empty((11, 6)), np.exp2(rng.normal(size=11)), np.exp2(rng.normal(size=6)), np.empty(6)
+    absorb(cost.M, factor, F, G, K)
+    np.testing.assert_allclose(K, 2.0 ** (F[:, None] + G - factor * cost.M), rtol=1e-14)
+    expected = naive.scaled_iteration(K, u, v, a, 1.4)
+    error = scaled_pass(K, u, v, a, 1.4, w)
+    np.testing.assert_allclose(u, expected[0], rtol=1e-13)
+    np.testing.assert_allclose(w, expected[1], rtol=1e-13)
+    assert error == pytest.approx(expected[2], rel=1e-12)
+
+
+def test_potentials_that_move_far_are_absorbed_again(monkeypatch):
+    cost, a, b = problem(30, 20)
+    kernel = Absorbed(cost)
+    absorptions = []
+    monkeypatch.setattr("otcore._kernels.scaling.absorb", lambda *p: (absorptions.append(1), absorb(*p)))
+    epsilon = 0.01
+    f, g, *_ = cost.sinkhorn_pass(epsilon, None, np.zeros(20), a, b)
+    kernel.sinkhorn_pass(epsilon, f, g, a, b)
+    kernel.sinkhorn_pass(epsilon, f, g, a, b)
+    assert len(absorptions) == 1
+    shift = 1.5 * absorbed.FAR * epsilon * np.log(2)
+    near, moved = (cost.sinkhorn_pass(epsilon, f + s, g - s, a, b) for s in (0.0, shift))
+    again = kernel.sinkhorn_pass(epsilon, f + shift, g - shift, a, b)
+    assert len(absorptions) == 2
+    np.testing.assert_allclose(again.f - shift, near.f, atol=1e-12)
+    np.testing.assert_allclose(again.f, moved.f, rtol=1e-12)
+    kernel.sinkhorn_pass(0.5 * epsilon, f, g, a, b)
+    assert len(absorptions) == 3
+
+
+def test_sums_out_of_range_are_done_in_log_form():
+    cost, a, b = problem(12, 9)
+    epsilon = 1e-3
+    f, g, *_ = cost.sinkhorn_pass(epsilon, None, np.zeros(9), a, b)
+    far = f - 900 * epsilon * np.log(2), g  # entries of 2^-900 and less
+    kernel = cost.absorbing()
+    for _ in range(2):
+        ours, twin = kernel.sinkhorn_pass(epsilon, *far, a, b), cost.sinkhorn_pass(epsilon, *far, a, b)
+        np.testing.assert_allclose(ours.f, twin.f, rtol=1e-12)
+        np.testing.assert_allclose(ours.g, twin.g, rtol=1e-12, atol=1e-15)
+
+
+def test_forbidden_arcs_and_plain_iterations():
+    M = np.where(np.random.default_rng(2).random((25, 25)) < 0.4, np.inf, 1.0)
+    M[:, 0] = M[0] = 0.5
+    cost, a, g = DenseCost(M), np.full(25, 1 / 25), np.zeros(25)
+    for accelerate in (True, False):
+        for iterate in sinkhorn(
+            cost, a, a, 0.1, None, g, 1e-9, accelerate=accelerate, kernel=cost.absorbing()
+        ):
+            if iterate.error <= 1e-9:
+                break
+            assert iterate.passes < 3000
+        P = a[:, None] * a * np.exp((iterate.f[:, None] + iterate.g - M) / 0.1)
+        assert np.abs(P.sum(axis=1) - a).sum() + np.abs(P.sum(axis=0) - a).sum() < 1e-8
+
+
+def test_clouds_and_large_costs_keep_no_kernel(monkeypatch):
+    assert CloudCost(np.zeros((2, 2)), np.ones((3, 2))).absorbing() is None
+    monkeypatch.setattr("otcore.costs.dense.LARGEST_KERNEL", 5)
+    assert DenseCost(np.ones((2, 3))).absorbing() is None
