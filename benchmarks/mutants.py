@@ -4,7 +4,7 @@
 
 A mutant is the module with one operator, comparison, constant, call or condition replaced (``OPERATORS``).  It is
 killed when a narrow set of tests fails or runs out of time.  What survives is printed; those whose reason is in
-``EXPLAINED`` are counted apart, and any other makes the exit status 1.
+``survivors.toml`` are counted apart, and any other makes the exit status 1.
 
 Each mutant runs in a fork of a process in which the kernels are compiled, and lasts seconds.
 """
@@ -20,18 +20,20 @@ import json
 import os
 import resource
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
+SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = {  # the nearest first
     "otcore/certify/certifier.py": ["certify/test_certifier.py", "certify/test_perturbed.py"],
     "otcore/certify/repair.py": ["certify/test_repair.py", "certify/test_perturbed.py", "certify/test_certifier.py"],
     "otcore/certify/masses.py": ["certify/test_masses.py", "certify/test_repair.py", "certify/test_certifier.py"],
     "otcore/certify/rounding.py": ["certify/test_masses.py", "certify/test_repair.py", "certify/test_certifier.py"],
-    "otcore/problem.py": ["test_problem.py", "test_gate.py"],
+    "otcore/problem.py": ["test_problem.py", "test_gate.py", "certify/test_certifier.py"],
 }
 SECONDS = 60  # of CPU; all tests of a module together take a tenth of it
 MEMORY = 8 << 30
@@ -47,23 +49,6 @@ OPERATORS: dict[type, list[type]] = {
 }  # fmt: skip
 NO_CODE = (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin"}
-
-# (line as it stands, fault) -> why no test can tell, or need not.
-EXPLAINED: dict[tuple[str, str], str] = {
-    (
-        "self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])",
-        "Lt -> LtE",
-    ): "a top cost of exactly 2^300 or 2^-300 is certified either way",
-    ("if exponent == 0:", "0 -> 1"): "exponents are 0 or beyond 300",
-    (
-        "self._latest = self._scaled.cost.lift(f - centre, g + centre)",
-        "Add -> Sub",
-    ): "g is a hint that only costs on a line use",
-    (
-        "largest = max(problem.mass, float(problem.b.sum()))",
-        "max -> min",
-    ): "the two agree to 1e-2, and their unit leaves a factor of two to spare",
-}
 
 
 class Mutant(NamedTuple):
@@ -222,6 +207,8 @@ def main() -> int:
     for module in arguments.modules:
         if killed(Mutant(module, 0, "", "none", 0, (ROOT / module).read_text(encoding="utf-8"))):
             raise SystemExit(f"the tests of {module} fail without a mutant")
+    entries = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))["survivor"]
+    explained = {(entry["line"], fault): entry["why"] for entry in entries for fault in entry["faults"]}
     counts: Counter[str] = Counter()
     alive = []
     for mutant in (m for module in arguments.modules for m in mutants(module)):
@@ -234,7 +221,7 @@ def main() -> int:
         counts["mutants"] += 1
         counts[f"killed: {known[key]}" if known[key] else "survived"] += 1
         if not known[key]:
-            why = EXPLAINED.get((mutant.text, mutant.fault))
+            why = explained.get((mutant.text, mutant.fault)) or explained.get((mutant.text, "any"))
             counts["survived, explained"] += why is not None
             alive += [] if why else [mutant]
             print(f"{mutant.module}:{mutant.line}: {mutant.fault}\n    {mutant.text}\n    {why or 'ALIVE'}", flush=True)

@@ -16,6 +16,30 @@ from otcore.problem import Problem, marginal_matrix
 M = np.arange(6.0).reshape(2, 3)
 
 
+def test_units_are_one_unless_said():
+    p = Problem([1.0], [1.0], DenseCost(np.ones((1, 1))))
+    q = Problem.trusted(p.a, p.b, p.cost)
+    assert (p.cost_unit, p.mass_unit, q.cost_unit, q.mass_unit) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_sums_may_differ_by_rounding_and_no_more():
+    one, cost = np.ones((1, 1)), DenseCost(np.ones((20, 1)))
+    Problem([1.0], [1.0 + 2.0**-52], DenseCost(one))
+    with pytest.raises(MassMismatchError):
+        Problem([1.0], [1.0 + 3 * 2.0**-52], DenseCost(one))
+    # Twenty single precision weights may be off by 1e-6, not by twenty ulps of theirs.
+    weights = np.full(20, 0.5, dtype=np.float32)
+    Problem(weights, [10.0 * (1 + 0.9e-6)], cost)
+    with pytest.raises(MassMismatchError):
+        Problem(weights, [10.0 * (1 + 1.5e-6)], cost)
+
+
+@pytest.mark.parametrize("worst", [1e308, -1e308])
+def test_the_larger_bound_of_the_cost_decides_whether_a_value_may_overflow(worst):
+    with pytest.raises(NonFiniteError, match="leave the range"):
+        Problem([10.0, 1.0], [11.0], DenseCost(np.array([[worst], [0.0]])))
+
+
 def test_weights_are_copied_and_frozen():
     a, b = np.array([1.0, 2.0]), np.ones(3)
     p = Problem(a, b, DenseCost(M))

@@ -71,10 +71,9 @@ class _Flows:
 
 def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
     """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative."""
-    flows: _Flows | None = _tree_flows(problem, masses, plan)
-    if flows is not None and flows.negative:
-        flows = _cancel_on_cycles(flows, problem.cost) or _reroute(problem, masses)
-    return None if flows is None else _price(flows, problem, masses)
+    flows = _tree_flows(problem, masses, plan)
+    mended = (_cancel_on_cycles(flows, problem.cost) or _reroute(problem, masses)) if flows.negative else flows
+    return None if mended is None else _price(mended, problem, masses)
 
 
 def _reroute(problem: Problem, masses: FixedMasses) -> _Flows | None:
@@ -107,7 +106,7 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
     chosen = np.empty(i.size, dtype=bool)
     arcs = tree.spanning_forest(n, m, i, j, np.arange(i.size), chosen)
     hi, lo = masses.hi.copy(), masses.lo.copy()
-    rest = _Flows(i[:0], j[:0], hi[:0], lo[:0])
+    rest: _Flows | None = None
     if arcs < i.size:  # cycles: the heaviest forest adapts, the other entries keep their mass
         arcs = tree.spanning_forest(n, m, i, j, np.argsort(-mass, kind="stable"), chosen)
         rest = _keep(i[~chosen], j[~chosen], mass[~chosen], hi, lo, n)
@@ -119,7 +118,7 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
 
         basis = tree_from_support(n, m, i, j, mass[chosen], problem.cost)
         flows = _solve_on_tree(basis.i, basis.j, *start, n)
-    if not rest.i.size:
+    if rest is None:
         return flows
     return _Flows(*(np.concatenate(pair) for pair in zip(vars(flows).values(), vars(rest).values(), strict=True)))
 

@@ -14,7 +14,7 @@ import otcore
 from otcore.certify.certifier import Certifier, _ldexp_down
 from otcore.certify.masses import FixedMasses
 from otcore.certify.rounding import edge, outward_sum, product_up, rescaled, round_outward
-from otcore.costs import CloudCost, DenseCost, MatrixMetricCost
+from otcore.costs import CloudCost, DenseCost, LineCost, MatrixMetricCost
 from otcore.engines import exact
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -330,3 +330,61 @@ def test_subnormal_potentials_prove_what_the_certificate_says():
     s = otcore.solve(x, y, order=2)
     assert 0 < s.lower < 1e-300
     assert s.certificate.verify(), str(s.certificate.verify())
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_of_equal_bounds_the_methods_own_is_kept(own_first):
+    half = np.array([0.5, 0.5])
+    plans = Certifier(Problem(half, half, DenseCost(np.ones((2, 2)))))
+    plans.offer_zero()
+    potentials = Certifier(Problem(half, half, DenseCost(1.0 - np.eye(2))))
+    potentials.offer(Candidate(SparsePlan([0, 1], [0, 1], half, (2, 2))))
+    for own in (own_first, not own_first):
+        if own:
+            plans.offer(Candidate(SparsePlan([0, 1], [1, 0], half, (2, 2))))
+            potentials.offer(Candidate(potentials=(np.array([0.0, 0.5]), np.array([0.0, -0.5]))))
+        else:
+            plans.offer(Candidate(SparsePlan([0, 1], [0, 1], half, (2, 2))), trivial=True)
+            potentials.offer_zero()
+    assert plans.certificate().plan.j.tolist() == [1, 0]
+    assert np.ptp(potentials.certificate().f) == 0.5
+    assert potentials.lower == 0.0
+
+
+def test_one_potential_needs_a_metric_and_potentials():
+    line = LineCost([0.0, 1.0], [1.0, 3.0])
+    empty = Certifier(Problem([0.5, 0.5], [0.5, 0.5], line))
+    empty.offer_one_potential()
+    assert empty.lower == -INF
+    other = Certifier(Problem([0.5, 0.5], [0.5, 0.5], LineCost([0.0, 1.0], [1.0, 3.0], 2)))
+    other.offer(Candidate(potentials=(np.zeros(2), np.zeros(2))))
+    before = other.lower
+    other.offer_one_potential()
+    assert other.lower == before
+
+
+def test_one_potential_is_proposed_with_its_values_on_both_sides(monkeypatch):
+    problem = Problem([0.5, 0.5], [0.25, 0.75], LineCost([0.0, 1.0], [2.0, 5.0]))
+    certifier, seen = Certifier(problem), []
+    certifier.offer(Candidate(potentials=(-np.array([0.0, 1.0]), np.array([2.0, 5.0]))))
+    monkeypatch.setattr(LineCost, "grid_lift", lambda _, u_x, u_y: seen.append((u_x, u_y)))
+    certifier.offer_one_potential()
+    ((u_x, u_y),) = seen
+    np.testing.assert_allclose(np.diff([*u_x, *u_y]), [-1.0, -1.0, -3.0], rtol=1e-15)
+
+
+def test_an_entropic_plan_is_given_back_in_the_users_units():
+    rng = np.random.default_rng(13)
+    M = 1e150 * rng.random((6, 5))
+    solution = otcore.solve(np.full(6, 1 / 6), np.full(5, 0.2), cost=M, method=otcore.Sinkhorn(epsilon=1e149), rtol=1.0)
+    assert isinstance(solution.plan, GibbsPlan)
+    assert solution.plan.epsilon == pytest.approx(1e149, rel=1e-15)
+    assert solution.certificate.verify()
+
+
+def test_potentials_with_digits_below_the_smallest_double_price_any_mass():
+    x, y = np.array([0.0, 1.7e-160, 3.1e-160]), np.array([0.6e-160, 2.3e-160])
+    solution = otcore.solve(otcore.Measure(x, [2.0, 3.0, 5.0]), otcore.Measure(y, [4.0, 6.0]), order=2)
+    W = naive.line_transport(x, [2, 3, 5], y, [4, 6], lambda s, t: abs(s - t) ** 2)
+    assert Fraction(solution.lower) <= W <= Fraction(solution.upper)
+    assert W - Fraction(solution.lower) <= 40 * Fraction(5e-324)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from otcore.certify.masses import BITS, COARSEST, LIMB, FixedMasses
+from otcore.certify.masses import BITS, COARSEST, LIMB, FixedMasses, _coarsen
 
 UNIT = Fraction(1, 1 << BITS)
 
@@ -105,3 +105,21 @@ def test_weights_too_far_apart_for_one_unit_are_reported_as_lost():
     assert masses.lost >= 2.0**-1074
     assert masses.left > 0
     assert masses.ratio_error > 0
+
+
+@pytest.mark.parametrize("bits", [-3, 0, 1, 5, 51, 52, 53, 60, 100])
+def test_coarse_masses_are_multiples_rounded_down(bits):
+    rng = np.random.default_rng(12)
+    hi, lo = rng.integers(0, 1 << 50, 30), rng.integers(0, LIMB, 30)
+    before = [int(h) * LIMB + int(low) for h, low in zip(hi, lo, strict=True)]
+    _coarsen(hi, lo, bits)
+    step = 1 << max(bits, 0)
+    after = [int(h) * LIMB + int(low) for h, low in zip(hi, lo, strict=True)]
+    assert after == [units // step * step for units in before]
+
+
+def test_one_side_with_weights_below_the_smallest_normal_is_enough_to_lose_digits():
+    a, b = np.array([1.0, 1.0]), np.array([2.0, 3 * 5e-324])
+    assert FixedMasses.of(a, b, -3).lost > 0
+    assert FixedMasses.of(b, a, -3).lost > 0
+    assert FixedMasses.of(a, a, -3).lost == 0

@@ -334,3 +334,46 @@ def test_an_entropic_plan_that_overflows_or_meets_a_forbidden_arc_has_no_bound()
     assert bound_gibbs(p, GibbsPlan(np.full(2, np.nan), zero, 1.0, p.a, p.b, p.cost)) is None
     q = problem([0.5, 0.5], [0.5, 0.5], np.array([[0.0, INF], [1.0, 0.0]]))
     assert bound_gibbs(q, GibbsPlan(zero, zero, 1.0, q.a, q.b, q.cost)) is None
+
+
+@pytest.mark.parametrize("unit", [0.25, 2.0**-60])
+def test_a_part_that_does_not_balance_is_joined_to_one_that_does(unit):
+    # The first row and column balance; the second column lacks what the third, which no entry reaches, is owed.
+    a, b = np.array([0.5, 2 * unit]), np.array([0.5, unit, unit])
+    M = np.array([[1.0, 5.0, 7.0], [6.0, 1.0, 3.0]])
+    p = problem(a, b, M)
+    plan = SparsePlan([0, 1], [0, 1], np.array([0.5, unit]) / 4, (2, 3))
+    answer = check(p, plan, M)
+    assert sorted(zip(answer.plan.i.tolist(), answer.plan.j.tolist(), strict=True)) == [(0, 0), (1, 1), (1, 2)]
+
+
+def test_the_heaviest_entries_make_the_tree():
+    # A cycle whose light entry is dear: it must not take the place of one that carries the mass.
+    M = np.array([[0.0, 1.0], [1.0, 0.0]])
+    p = problem(np.array([0.5, 0.5]), np.array([0.5, 0.5]), M)
+    plan = SparsePlan([0, 0, 1, 1], [1, 0, 1, 0], np.array([1e-9, 0.5, 0.5, 1e-9]) / 4, (2, 2))
+    assert 4 * check(p, plan, M).value <= 4e-9
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_negative_flow_is_moved_around_the_cheapest_cycle(transposed):
+    # Rows 1 and 2 could each give column 0 back what row 0 takes too much of it.
+    M = np.array([[4.0, 1.0], [0.0, 1.0], [5.0, 2.0]])
+    i, j, units = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 0]), [-1, 9, 9, 9]
+    cost = DenseCost(M.T.copy() if transposed else M)
+    arcs = (j, i) if transposed else (i, j)
+    flows = repair._Flows(
+        *arcs, np.array([u // repair.LIMB for u in units]), np.array([u % repair.LIMB for u in units])
+    )
+    mended = repair._cancel_on_cycles(flows, cost)
+    assert (mended.i[-1], mended.j[-1]) == ((1, 2) if transposed else (2, 1))
+    assert [mended.units(k) for k in range(5)] == [0, 8, 9, 8, 1]
+
+
+def test_parts_balance_only_if_every_one_does():
+    a, i = np.array([0.5, 0.25, 0.25]), np.arange(3)
+    p = Problem(a, a, DenseCost(np.ones((3, 3))))
+    assert repair._parts_balance(p, i, i)
+    q = Problem(a, a[::-1].copy(), DenseCost(np.ones((3, 3))))
+    assert not repair._parts_balance(q, i, i)  # the part in the middle does
+    assert repair._parts_balance(q, i, i[::-1].copy())

@@ -88,9 +88,7 @@ def test_forbidden_arcs_and_plain_iterations():
     M[:, 0] = M[0] = 0.5
     cost, a, g = DenseCost(M), np.full(25, 1 / 25), np.zeros(25)
     for accelerate in (True, False):
-        for iterate in sinkhorn(
-            cost, a, a, 0.1, None, g, 1e-9, accelerate=accelerate, kernel=cost.absorbing()
-        ):
+        for iterate in sinkhorn(cost, a, a, 0.1, None, g, 1e-9, accelerate=accelerate, kernel=cost.absorbing()):
             if iterate.error <= 1e-9:
                 break
             assert iterate.passes < 3000
