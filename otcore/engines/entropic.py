@@ -34,6 +34,7 @@ class Iterate(NamedTuple):
 
 TOO_MUCH, BACK = 30.0, 0.9  # growth of the error beyond which omega - 1 is taken back by that factor
 SLOWEST = 1 - 1e-7  # a rate beyond which Newton's method, not relaxation, is the remedy: omega stays below 1.9994
+FASTEST = 1e-3  # a rate that needs no relaxation; of an error that begins near infinity the true one may be 0
 PATIENCE = 3  # looks for a sparse tail, or Newton's attempts that do not halve the error, before relaxation takes over
 FLAT = 2.0**-40  # of the largest cost: a spread below it is rounding
 EMPTY = 1e-12  # of the lighter weight: what an arc of the tree without flow is given
@@ -77,7 +78,7 @@ class Relaxation:
             return
         omega = 1.0 + BACK * (self.omega - 1.0)  # a whole window for nothing
         if 0 < error < self._first:
-            mu = (error / self._first) ** (1 / window)
+            mu = max((error / self._first) ** (1 / window), FASTEST)
             rate = min((mu + self.omega - 1.0) ** 2 / (self.omega**2 * mu), SLOWEST)
             omega = max(self.omega, 2.0 / (1.0 + math.sqrt(1.0 - rate)))
         self._change(omega, error)

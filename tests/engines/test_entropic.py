@@ -62,6 +62,13 @@ def test_the_factor_is_youngs_for_an_exact_rate_and_shrinks_when_errors_grow():
     assert relaxation.omega == pytest.approx(1 + 0.9 * (before - 1))
 
 
+def test_an_error_that_falls_from_the_largest_float_is_a_fast_one():
+    relaxation = Relaxation()
+    for error in (1e308, *[1e-16] * 6):
+        relaxation.learn(error)
+    assert 1.0 <= relaxation.omega < 1.001
+
+
 def test_the_tail_is_what_its_definition_says():
     cost, a, b = problem(300, 280)
     epsilon = 2e-4
