@@ -53,7 +53,7 @@ HABITS: dict[str, str] = {  # argument elsewhere -> what to write here
     "verbose": "progress=True shows the interval closing",
     "warmstart": "start=... takes a Solution or a Candidate",
     "potentials_init": "start=... takes a Candidate(potentials=(f, g))",
-    "numThreads": "there is no such setting: solves in several threads run at the same time",
+    "numThreads": "solves in several threads run at once; method=otcore.Sinkhorn(threads=...) uses some for one",
     "processes": "for many problems at once pass executor=... to otcore.pairwise",
     "normalize": "otcore.Measure(...).normalized() has mass one",
     "solver": "the solver is method=..., one of otcore.methods()",

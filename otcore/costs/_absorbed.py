@@ -6,13 +6,15 @@ form: the results are those of the cost's own passes, up to rounding.  [Schmitze
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from otcore._types import Array, Matrix, Potential
 from otcore.costs._cost import Sweep
-from otcore.costs._sweep import sweep
+from otcore.costs._sweep import Kernel, in_chunks, sweep
 
 if TYPE_CHECKING:
     from otcore.costs.dense import DenseCost
@@ -41,17 +43,37 @@ class Absorbed:
         return sweep(self.cost, self._pass, g.size, epsilon, f, g, a, b, omega)
 
     def _pass(self, factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
-        from otcore._kernels.scaling import absorb, scaled_pass
-        from otcore._kernels.sinkhorn import dense_pass
-
+        given = F.copy()
         if factor != self._factor or max(np.abs(F - self._F).max(), np.abs(G - self._G).max()) > FAR:
-            absorb(self.cost.M, factor, F, G, self._K)
-            self._factor, self._F, self._G = factor, F.copy(), G.copy()
-        u, v = np.exp2(F - self._F), np.exp2(G - self._G)
-        error = float(scaled_pass(self._K, u, v, a, omega, w))
-        if error != error:  # a sum out of range
-            self._factor = 0.0
-            return float(dense_pass(self.cost.M, factor, F, G, a, omega, w))
-        w *= v
-        F[:] = self._F + np.log2(u)
-        return error
+            self._factor, self._F, self._G = factor, given, G.copy()
+            self._by(self._absorb)(factor, F, G, a, omega, w)
+        v = np.exp2(G - self._G)
+        error = self._by(partial(self._scale, v))(factor, F, G, a, omega, w)
+        if error == error:
+            w *= v
+            return error
+        self._factor, F[:] = 0.0, given  # a sum out of range
+        return self._by(self.cost.log_pass)(factor, F, G, a, omega, w)
+
+    def _by(self, kernel: Callable[[slice], Kernel]) -> Kernel:
+        return in_chunks(kernel, *self.cost.shape, self.cost.threads)
+
+    def _absorb(self, rows: slice) -> Kernel:
+        from otcore._kernels.scaling import absorb
+
+        def kernel(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
+            absorb(self.cost.M[rows], factor, F, G, self._K[rows])
+            return 0.0
+
+        return kernel
+
+    def _scale(self, v: Array, rows: slice) -> Kernel:
+        from otcore._kernels.scaling import scaled_pass
+
+        def kernel(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
+            u = np.exp2(F - self._F[rows])
+            error = float(scaled_pass(self._K[rows], u, v, a, omega, w))
+            F[:] = self._F[rows] + np.log2(u)
+            return error
+
+        return kernel

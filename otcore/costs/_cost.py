@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -127,6 +128,7 @@ class Cost(ABC):
     traits: frozenset[str]
     order: float = 1.0
     enclosure: Enclosure = EXACT
+    threads: int = 1  # that Sinkhorn passes may use; the bits of their results do not depend on it
     lazy_name: ClassVar[str] = "rows"
     exponent_ulps: float = 4.0  # of its size, in units of u: how far passes over an entropic plan round an exponent
 
@@ -151,6 +153,12 @@ class Cost(ABC):
     @abstractmethod
     def bounds(self) -> tuple[float, float]:
         """(lo, hi) with lo <= M_ij <= hi for every *finite* entry; cheap, need not be attained."""
+
+    def threaded(self, threads: int) -> Self:
+        """The same cost, with passes in so many threads."""
+        cost = copy(self)
+        cost.threads = threads
+        return cost
 
     def common(self) -> tuple[Indices, Indices]:
         """Index pairs (i, j) whose row point and column point are the same point, each used once.

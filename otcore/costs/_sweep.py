@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from otcore._types import Array, Potential
 from otcore.costs._cost import Cost, Sweep, Tail
 
-__all__ = ["LOG2_E", "gathered", "sweep"]
+__all__ = ["LOG2_E", "Kernel", "gathered", "in_chunks", "sweep"]
 
 LOG2_E = 1.0 / math.log(2.0)
+CHUNKS, SHARED = 8, 1 << 20  # pieces that the rows of a pass are cut into, and entries from which on they are
 FAINT = 2.0**-900  # a column sum below it is one of lost digits
 
 Kernel = Callable[[float, Array, Array, Array, float, Array], float]
@@ -47,6 +49,33 @@ def sweep(
         g[lost] = cost.restrict(np.arange(a.size), lost).softmin(epsilon, f, np.log(a), axis=0)
         step[lost] = 0.0
     return Sweep(f, g, row_error, float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0)))
+
+
+def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, threads: int) -> Kernel:
+    """The pass of all n rows from those of some, ``kernel(rows)``: the same bits for any number of threads.
+
+    Threads are started for each pass: one kept between them would not survive a fork.
+    """
+    if n * width < SHARED:
+        return kernel(slice(0, n))
+    edges = [n * k // CHUNKS for k in range(CHUNKS + 1)]
+
+    def whole(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
+        sums = np.empty((CHUNKS, w.size))
+
+        def part(k: int) -> float:
+            rows = slice(edges[k], edges[k + 1])
+            return kernel(rows)(factor, F[rows], G, a[rows], omega, sums[k])
+
+        if threads == 1:
+            errors = [part(k) for k in range(CHUNKS)]
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                errors = list(pool.map(part, range(CHUNKS)))
+        sums.sum(axis=0, out=w)
+        return sum(errors)
+
+    return whole
 
 
 def gathered(kernel: Callable[..., tuple[int, int]], n: int, width: int, limit: int) -> Tail | None:

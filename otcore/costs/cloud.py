@@ -14,7 +14,7 @@ from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
 from otcore.costs._kd import KdCloud, Tiled, boxed, frozen, padded, put_back
 from otcore.costs._points import matching_points
-from otcore.costs._sweep import LOG2_E, gathered, sweep
+from otcore.costs._sweep import LOG2_E, Kernel, gathered, in_chunks, sweep
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
 
 __all__ = ["METRICS", "CloudCost"]
@@ -232,11 +232,12 @@ class CloudCost(Cost):
             rows, columns = self._kd_x.order, self._kd_y.order
         return Tiled(rows, columns, frozen(self._x[rows]), *tiled(self._y[columns]))
 
-    def _given(self, kernel: Any, epsilon: float, faint: float) -> Any:
+    def _given(self, kernel: Any, epsilon: float, faint: float, rows: slice = slice(None)) -> Any:
         """A kernel that knows the ground but its unit, points, tiles, what is faint and log2(e) / epsilon a unit."""
         code, power, unit = self._ground
         cut = math.log2(faint) if faint > 0 else -math.inf
-        return partial(kernel, (code, power, 1.0), *self._streamed[2:], cut, LOG2_E / epsilon * unit)
+        s = self._streamed
+        return partial(kernel, (code, power, 1.0), s.points[rows], s.tiles, s.corners, cut, LOG2_E / epsilon * unit)
 
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
@@ -244,12 +245,16 @@ class CloudCost(Cost):
         from otcore._kernels.sinkhorn import FAINTEST, cloud_pass
 
         s = self._streamed
-        kernel = self._given(cloud_pass, epsilon, FAINTEST * float(min(a.min(), b.min())))
+        faint = FAINTEST * float(min(a.min(), b.min()))
+
+        def some(rows: slice) -> Kernel:
+            kernel = self._given(cloud_pass, epsilon, faint, rows)
+            return lambda _, *rest: float(kernel(*rest))
+
         ordered = self if s.in_order else self.restrict(s.rows, s.columns)
         f, g = None if f is None else f[s.rows], g[s.columns]
-        after = sweep(
-            ordered, lambda _, *rest: float(kernel(*rest)), s.width, epsilon, f, g, a[s.rows], b[s.columns], omega
-        )
+        kernel = in_chunks(some, self.shape[0], s.width, self.threads)
+        after = sweep(ordered, kernel, s.width, epsilon, f, g, a[s.rows], b[s.columns], omega)
         return after._replace(f=put_back(s.rows, after.f), g=put_back(s.columns, after.g))
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:

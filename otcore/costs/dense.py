@@ -12,7 +12,7 @@ from otcore._gate import as_array, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._absorbed import Absorbed
 from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep, Tail
-from otcore.costs._sweep import LOG2_E, gathered, sweep
+from otcore.costs._sweep import LOG2_E, Kernel, gathered, in_chunks, sweep
 from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError
 
 __all__ = ["DenseCost", "MatrixMetricCost"]
@@ -96,9 +96,14 @@ class DenseCost(Cost):
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep:
+        kernel = in_chunks(self.log_pass, *self.shape, self.threads)
+        return sweep(self, kernel, self.shape[1], epsilon, f, g, a, b, omega)
+
+    def log_pass(self, rows: slice) -> Kernel:
+        """The kernel of a pass over some rows, in log form."""
         from otcore._kernels.sinkhorn import dense_pass
 
-        return sweep(self, partial(dense_pass, self.M), self.shape[1], epsilon, f, g, a, b, omega)
+        return partial(dense_pass, self.M[rows])
 
     def absorbing(self) -> Absorbed | None:
         return Absorbed(self) if self.M.size <= LARGEST_KERNEL else None

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
@@ -67,6 +67,11 @@ class SinkhornReport:
     pivots: int = 0
 
     @property
+    def progress(self) -> str:
+        """What a progress bar shows beside the interval."""
+        return f"epsilon {self.epsilon:.2g}, {self.iterations} passes, marginals off by {self.marginal_error:.1e}"
+
+    @property
     def gap(self) -> float | None:
         """Primal minus dual value of the regularised problem."""
         return None if self.value is None or self.dual is None else self.value - self.dual
@@ -90,6 +95,8 @@ class Sinkhorn:
     accelerate : bool
         False: plain passes over the whole cost at every level, without a start between cells, over-relaxation,
         Newton's method or an early end by the network simplex; for comparison and teaching.
+    threads : int
+        That passes over the cost may use; the answer has the same bits for any number.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -101,6 +108,7 @@ class Sinkhorn:
     tol: float = 1e-9
     max_iter: int = 100_000
     accelerate: bool = True
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.epsilon is not None and not (isinstance(self.epsilon, Real) and 0 < self.epsilon < np.inf):
@@ -109,6 +117,8 @@ class Sinkhorn:
             )
         if not 0 < self.ladder < 1:
             raise UnsupportedProblemError(f"ladder is {self.ladder}; expected a ratio between 0 and 1")
+        if not (isinstance(self.threads, Integral) and self.threads >= 1):
+            raise UnsupportedProblemError(f"threads is {self.threads!r}; expected a whole number >= 1")
 
     @property
     def caps(self) -> bool:
@@ -117,6 +127,9 @@ class Sinkhorn:
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """Potentials and their Gibbs plan at the end of each level that may close the gap, and the exact answer."""
+        if self.threads > 1:
+            cost, units = problem.cost.threaded(self.threads), (problem.cost_unit, problem.mass_unit)
+            problem = Problem.trusted(problem.a, problem.b, cost, cost_unit=units[0], mass_unit=units[1])
         a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
         warm = None if start is None else _sensible(start.potentials, problem)
         stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]
