@@ -22,6 +22,13 @@ def test_units_are_one_unless_said():
     assert (p.cost_unit, p.mass_unit, q.cost_unit, q.mass_unit) == (1.0, 1.0, 1.0, 1.0)
 
 
+def test_the_weights_of_two_measures_are_compared_too():
+    one = np.array([1.0])
+    assert Problem.between(one, one, DenseCost(np.ones((1, 1))), 2.0**-52).mass == 1.0
+    with pytest.raises(MassMismatchError):
+        Problem.between(one, 2 * one, DenseCost(np.ones((1, 1))), 2.0**-52)
+
+
 def test_sums_may_differ_by_rounding_and_no_more():
     one, cost = np.ones((1, 1)), DenseCost(np.ones((20, 1)))
     Problem([1.0], [1.0 + 2.0**-52], DenseCost(one))

@@ -317,8 +317,8 @@ class Cost(ABC):
         with np.errstate(over="ignore"):
             return Sweep(f, g, row_error, float(b @ np.abs(np.exp((g - answer) / epsilon) - 1.0)))
 
-    def absorbing(self) -> Passing | None:
-        """Passes that are cheaper from the third at one epsilon on, and take memory; None where there are none."""
+    def passing(self) -> Passing | None:
+        """Cheaper passes for the many at one epsilon; they may take memory, or be a rounding off.  None without any."""
         return None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:

@@ -105,7 +105,7 @@ class DenseCost(Cost):
 
         return partial(dense_pass, self.M[rows])
 
-    def absorbing(self) -> Absorbed | None:
+    def passing(self) -> Absorbed | None:
         return Absorbed(self) if self.M.size <= LARGEST_KERNEL else None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:

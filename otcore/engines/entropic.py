@@ -118,7 +118,7 @@ def sinkhorn(
     accelerate : bool
         False: nothing but passes, each row and column answering in turn.
     kernel : optional
-        What :meth:`Cost.absorbing` gave: takes over the passes, after a first one, while the plan is dense.
+        What :meth:`Cost.passing` gave: takes over the passes, after a first one, while the plan is dense.
     """
     relaxation, columns, best, patience = Relaxation(), 0.0, math.inf, PATIENCE
     passing: Passing = cost

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
-from otcore._kernels import arcs, boxes, ground, nearest, simplex
+from otcore._kernels import arcs, boxes, nearest, simplex
 from otcore._kernels.cells import LEAF, SUPER
-from otcore._types import Array, Indices, Matrix, Points, Potential
+from otcore._types import Array, Indices, Points, Potential
 from otcore.costs import CloudCost
-from otcore.costs._cost import BLOCK
+from otcore.costs._products import MANY, Products
 from otcore.engines.basis import Entries
 
 __all__ = ["Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "pricing_of", "prunable"]
@@ -24,7 +23,6 @@ MOST = 4 * CHEAPEST  # where many cost the same
 NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
 WORST = 4  # violated arcs that a row may add in one round
 ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
-MANY = 24  # dimensions from which on products are faster than differences; at 10 they take as long
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
 
@@ -152,38 +150,6 @@ class Streamed:
         i, k = np.nonzero(worst_j >= 0)
         j = worst_j[i, k]
         return Arcs(i, j, self.cost.at(i, j)), stopped
-
-
-@dataclass(frozen=True, eq=False)
-class Products:
-    """The entries of a Euclidean cloud with ``|x|^2 + |y|^2 - 2 x.y`` in their blocks: fast, and no exact proposals."""
-
-    cost: CloudCost
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.cost.shape
-
-    def at(self, i: Indices, j: Indices) -> Array:
-        return self.cost.at(i, j)
-
-    def blocks(self) -> Iterator[tuple[int, int, Matrix]]:
-        left, right = self._factors
-        for i0 in range(0, left.shape[0], step := max(1, BLOCK // right.shape[1])):
-            block = left[i0 : i0 + step] @ right
-            np.maximum(block, 0.0, out=block)
-            ground.finish(self.cost.ground, block.reshape(-1))
-            yield i0, i0 + block.shape[0], block
-
-    @cached_property
-    def _factors(self) -> tuple[Matrix, Matrix]:
-        """``(x, |x|^2, 1)`` and ``(-2 y, 1, |y|^2)``, whose product is the matrix of squares; y is centred on x."""
-        x, y = self.cost.zoomed
-        middle = x.mean(axis=0)
-        x, y = x - middle, y - middle
-        one = np.ones((x.shape[0], 1)), np.ones((y.shape[0], 1))
-        squares = (x * x).sum(axis=1, keepdims=True), (y * y).sum(axis=1, keepdims=True)
-        return np.hstack([x, squares[0], one[0]]), np.hstack([-2 * y, one[1], squares[1]]).T.copy()
 
 
 @dataclass(frozen=True, eq=False)

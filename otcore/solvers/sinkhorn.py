@@ -150,7 +150,7 @@ class Sinkhorn:
             first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
         dear = n * m > LARGE and "grid" not in problem.cost.traits
         most = FEW if dear else PATIENCE  # the next level may suit Newton
-        kernel = problem.cost.absorbing()
+        kernel = problem.cost.passing()
         for epsilon in epsilons[first:]:
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
@@ -181,7 +181,7 @@ class Sinkhorn:
         vertex = self.accelerate and "finite" in problem.cost.traits
         above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
         epsilons, passes = last * self.ladder ** -np.arange(above, -1.0, -1.0), 0
-        kernel = problem.cost.absorbing()
+        kernel = problem.cost.passing()
         first, f, g = coarse_start(stack, epsilons, budget.expired)
         if warm is not None:
             first, (f, g) = above, warm

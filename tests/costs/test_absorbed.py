@@ -24,7 +24,7 @@ def problem(n, m, seed=0):
 @pytest.mark.parametrize("omega", [1.0, 1.7])
 def test_passes_follow_those_of_the_cost(shape, omega):
     cost, a, b = problem(*shape)
-    kernel = cost.absorbing()
+    kernel = cost.passing()
     for epsilon in (1.0, 0.05, 2e-3):
         start = cost.sinkhorn_pass(epsilon, None, np.zeros(shape[1]), a, b)
         f = h = start.f
@@ -76,7 +76,7 @@ def test_sums_out_of_range_are_done_in_log_form():
     epsilon = 1e-3
     f, g, *_ = cost.sinkhorn_pass(epsilon, None, np.zeros(9), a, b)
     far = f - 900 * epsilon * np.log(2), g  # entries of 2^-900 and less
-    kernel = cost.absorbing()
+    kernel = cost.passing()
     for _ in range(2):
         ours, twin = kernel.sinkhorn_pass(epsilon, *far, a, b), cost.sinkhorn_pass(epsilon, *far, a, b)
         np.testing.assert_allclose(ours.f, twin.f, rtol=1e-12)
@@ -88,7 +88,7 @@ def test_forbidden_arcs_and_plain_iterations():
     M[:, 0] = M[0] = 0.5
     cost, a, g = DenseCost(M), np.full(25, 1 / 25), np.zeros(25)
     for accelerate in (True, False):
-        for iterate in sinkhorn(cost, a, a, 0.1, None, g, 1e-9, accelerate=accelerate, kernel=cost.absorbing()):
+        for iterate in sinkhorn(cost, a, a, 0.1, None, g, 1e-9, accelerate=accelerate, kernel=cost.passing()):
             if iterate.error <= 1e-9:
                 break
             assert iterate.passes < 3000
@@ -97,6 +97,6 @@ def test_forbidden_arcs_and_plain_iterations():
 
 
 def test_clouds_and_large_costs_keep_no_kernel(monkeypatch):
-    assert CloudCost(np.zeros((2, 2)), np.ones((3, 2))).absorbing() is None
+    assert CloudCost(np.zeros((2, 2)), np.ones((3, 2))).passing() is None
     monkeypatch.setattr("otcore.costs.dense.LARGEST_KERNEL", 5)
-    assert DenseCost(np.ones((2, 3))).absorbing() is None
+    assert DenseCost(np.ones((2, 3))).passing() is None

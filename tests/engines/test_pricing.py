@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otcore.costs import CloudCost, DenseCost
+from otcore.costs import CloudCost, DenseCost, _products
+from otcore.costs._products import Products
 from otcore.engines import pricing
 from otcore.engines.exact import solve
-from otcore.engines.pricing import Products, Proposed, Streamed
+from otcore.engines.pricing import Proposed, Streamed
 
 
 def cloud(exponent, n=150, m=130, d=30, far=0.0):
@@ -46,3 +47,24 @@ def test_what_products_propose_is_violated_and_the_last_word_is_exact(exponent, 
     f[7] += 0.1 * M.max()
     found, _ = Proposed(cost).violated(f, state.g, None)
     assert found.i.size > 0 and (found.cost - f[found.i] - state.g[found.j] < 0).all() and set(found.i) == {7}
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 1.5])
+@pytest.mark.parametrize("omega", [1.0, 1.4])
+def test_passes_by_products_are_those_of_the_cloud(exponent, omega, monkeypatch):
+    monkeypatch.setattr(_products, "PANEL", 700)  # several panels
+    rng = np.random.default_rng(5)
+    x, y, a, b = (
+        rng.random((50, 30)),
+        rng.random((70, 30)) + 0.2,
+        rng.dirichlet(np.ones(50)),
+        rng.dirichlet(np.ones(70)),
+    )
+    cost = CloudCost(x, y, "euclidean", exponent).scaled(-3)
+    epsilon = 0.05 * cost.bilinear(a, b)
+    start = cost.sinkhorn_pass(epsilon, None, np.zeros(70), a, b)
+    ours, twin = (c.sinkhorn_pass(epsilon, start.f, start.g, a, b, omega) for c in (cost.passing(), cost))
+    for one, two in zip(ours, twin, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12 * epsilon)
+    assert CloudCost(x, y, "cityblock").passing() is None
+    assert CloudCost(x[:, :20], y[:, :20]).passing() is None
