@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from otcore._gate import as_array, as_weights, eps_of
+from otcore._gate import as_array, as_power, as_weights, eps_of
 from otcore._habits import answers_habits
 from otcore._solve import require_certified, run
 from otcore.costs import CallableCost, CloudCost, Cost, DenseCost, GridCost, LineCost, MatrixMetricCost
 from otcore.costs.grid import SEPARABLE
-from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
+from otcore.errors import ShapeError, UnsupportedProblemError
 from otcore.measure import Measure
 from otcore.problem import Problem
 from otcore.solution import Candidate, Solution
@@ -170,7 +168,7 @@ def w1(
 
 def as_problem(p: Any, q: Any, *, order: float = 1, metric: Metric = EUCLIDEAN, cost: Any = None) -> Problem:
     """The :class:`Problem` that ``solve`` would solve; the meaning follows from the arguments' kinds, never values."""
-    power = _order(order)
+    power = as_power(order, "order")
     explicit = metric is not EUCLIDEAN
     if cost is not None:
         if power != 1:
@@ -252,13 +250,3 @@ def _measure(value: Any, name: str, explicit: bool) -> Measure:
             f"pass Measure.from_histogram({name}, spacing=...); for samples say so with metric='euclidean'"
         )
     return Measure.from_samples(x, name)
-
-
-def _order(order: Any) -> float:
-    try:
-        power = float(order)
-    except (TypeError, ValueError):
-        raise InvalidProblemError(f"order is {order!r}; expected a number >= 1") from None
-    if not 1 <= power < np.inf:
-        raise InvalidProblemError(f"order is {order!r}; expected a finite number >= 1")
-    return power

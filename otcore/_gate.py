@@ -9,7 +9,7 @@ import numpy as np
 from otcore._types import Array
 from otcore.errors import InvalidProblemError, NegativeWeightError, NonFiniteError, ShapeError
 
-__all__ = ["as_array", "as_weights", "eps_of", "require_finite"]
+__all__ = ["as_array", "as_power", "as_weights", "eps_of", "require_finite"]
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -64,6 +64,17 @@ def require_finite(array: Array, name: str, *, allow_inf: bool = False) -> None:
         rule = "+inf marks a forbidden arc, -inf and nan mean nothing here"
         what = rule if allow_inf else "all entries must be finite"
         raise NonFiniteError(f"{name}[{where}] is {array[index]}; {what}. Remove or replace the entry")
+
+
+def as_power(value: Any, name: str) -> float:
+    """The power of a distance: a finite number >= 1."""
+    try:
+        power = float(value)
+    except (TypeError, ValueError):
+        power = np.nan
+    if not 1 <= power < np.inf:
+        raise InvalidProblemError(f"{name} is {value!r}; expected a finite number >= 1")
+    return power
 
 
 def as_weights(value: Any, name: str) -> Array:

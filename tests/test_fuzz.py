@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 import otcore
 from otcore import Measure, OTError, Problem
 from otcore.cli import main
+from otcore.costs import MatrixMetricCost
 
 SECONDS = 10.0
 REAL = [np.bool_, np.int8, np.uint8, np.int32, np.uint64, np.int64, np.float16, np.float32, np.float64, np.longdouble]
@@ -177,6 +178,61 @@ def test_the_sinkhorn_divergence_answers_or_raises_a_typed_error(p, q, epsilon, 
     found = answered(lambda: otcore.sinkhorn_divergence(p, q, epsilon=epsilon, **known), p, q)
     if found is not None:
         assert found.lower <= found.upper
+
+
+ODD = st.sampled_from([1, 2, 1.5, 2.3, 0, -1, 60, 1e9, np.nan, np.inf, "2", None, [1.0], True])
+NAMES = st.sampled_from(["euclidean", "cityblock", "chebyshev", "sqeuclidean", "", None, 7])
+
+
+@given(VALUES, VALUES, NAMES, ODD, st.lists(VALUES, max_size=2), st.lists(VALUES, max_size=2))
+@settings(max_examples=300)
+def test_costs_are_made_or_raise_a_typed_error(p, q, metric, exponent, axes_p, axes_q):
+    makers = [
+        lambda: otcore.CloudCost(p, q, metric, exponent),
+        lambda: otcore.LineCost(p, q, exponent),
+        lambda: MatrixMetricCost(p, exponent),
+        lambda: otcore.GridCost(p, q, metric, exponent),
+        lambda: otcore.GridCost(axes_p, axes_q, metric, exponent),
+    ]
+    for make in makers:
+        cost = answered(make, p, q, *axes_p, *axes_q)
+        if cost is not None and np.isfinite(cost.bounds()).all() and max(cost.shape) < 50:
+            n, m = cost.shape
+            solution = answered(
+                lambda n=n, m=m, cost=cost: otcore.solve(np.full(n, 1 / n), np.full(m, 1 / m), cost=cost)
+            )
+            assert solution is None or solution.lower <= solution.upper
+
+
+FIELDS = ("epsilon", "ladder", "tol", "max_iter", "accelerate", "threads")
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ODD | st.sampled_from([0.5, 1e-3, 1e300, 5e-324])))
+@settings(max_examples=150)
+def test_sinkhorn_with_any_options_answers_or_raises_a_typed_error(options):
+    def solve():
+        method = otcore.Sinkhorn(**options)
+        return otcore.solve([0.5, 0.5], [0.25, 0.75], cost=[[0.0, 1.0], [1.0, 0.0]], method=method, max_seconds=1)
+
+    solution = answered(solve)
+    assert solution is None or solution.lower <= 0.25 <= solution.upper
+
+
+NONSENSE = [
+    "--sizes x", "--sizes -1", "--sizes 0", "--instances nothing", "--methods nobody", "--methods", "--rounds 0",
+    "--report nowhere", "--data /nowhere", "--rtol x", "extra words",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", NONSENSE)
+def test_the_races_refuse_nonsense_in_words(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(["bench", *words.split()])
+    except SystemExit as stop:  # argparse
+        status = stop.code
+    assert status == 2
+    assert capsys.readouterr().err
 
 
 def test_every_public_function_is_fuzzed():

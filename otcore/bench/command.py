@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from otcore.errors import InvalidProblemError
 
 __all__ = ["add_arguments", "run"]
 
@@ -13,29 +16,59 @@ PAGE = Path("docs/benchmarks")
 RECORDS = PAGE / "records.jsonl"
 
 
+def names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def whole_number(text: str) -> int:
+    """A whole number, at least 1."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    """A positive number."""
+    if not 0 < float(text) < math.inf:
+        raise ValueError
+    return float(text)
+
+
+def sizes(text: str) -> list[int]:
+    return [whole_number(size) for size in names(text)]
+
+
+def gaps(text: str) -> list[float]:
+    return [positive_number(gap) for gap in names(text)]
+
+
+def folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError
+    return Path(text)
+
+
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options of ``otcore bench``."""
-
-    def names(text: str) -> list[str]:
-        return [name for name in text.split(",") if name]
-
     command.add_argument("--instances", type=names, default=["plane"], metavar="F,..", help="families (default: plane)")
     command.add_argument(
-        "--sizes", type=lambda text: [int(n) for n in names(text)], default=[100, 200, 400], metavar="N,..",
-        help="points a side (default: 100,200,400)",
-    )  # fmt: skip
+        "--sizes", type=sizes, default=[100, 200, 400], metavar="N,..", help="points a side (default: 100,200,400)"
+    )
     command.add_argument("--methods", type=names, metavar="M,..", help="otcore's methods (default: all; none)")
     command.add_argument("--peers", type=names, metavar="P,..", help="other packages, as pot:emd (default: all; none)")
     command.add_argument(
-        "--rtol", type=lambda text: [float(v) for v in names(text)], default=[1e-9], metavar="R,..",
-        help="relative gaps to reach (default: 1e-9)",
-    )  # fmt: skip
-    command.add_argument("--seeds", type=int, default=1, metavar="K", help="instances of each family and size")
-    command.add_argument("--rounds", type=int, default=5, metavar="K", help="timed solves of each (default: 5)")
-    command.add_argument("--limit", type=float, default=10.0, metavar="S", help="seconds a contestant and instance")
-    command.add_argument("--threads", type=int, default=1, metavar="K", help="of BLAS and OpenMP (default: 1)")
+        "--rtol", type=gaps, default=[1e-9], metavar="R,..", help="relative gaps to reach (default: 1e-9)"
+    )
+    command.add_argument("--seeds", type=whole_number, default=1, metavar="K", help="instances of each family and size")
+    command.add_argument(
+        "--rounds", type=whole_number, default=5, metavar="K", help="timed solves of each (default: 5)"
+    )
+    command.add_argument(
+        "--limit", type=positive_number, default=10.0, metavar="S", help="seconds a contestant and instance"
+    )
+    command.add_argument("--threads", type=whole_number, default=1, metavar="K", help="of BLAS and OpenMP (default: 1)")
     command.add_argument("--quick", action="store_true", help="no fresh processes: no memory, no limit inside C")
-    command.add_argument("--data", type=Path, metavar="DIR", help="folder of DOTmark's classes, for dotmark-*")
+    command.add_argument("--data", type=folder, metavar="DIR", help="folder of DOTmark's classes, for dotmark-*")
     command.add_argument("--out", type=Path, default=RECORDS, metavar="FILE", help=f"records (default: {RECORDS})")
     command.add_argument("--report", type=Path, nargs="?", const=PAGE, metavar="DIR", help="render FILE, race nothing")
     command.add_argument("--list", action="store_true", help="families and contestants there are")
@@ -49,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report is not None:
         from otcore.bench.report import write
 
+        if not arguments.out.exists():
+            raise InvalidProblemError(f"--out {arguments.out}: there are no records; race first, or name another file")
         print(write(arguments.out, arguments.report))
         return 0
     from otcore.bench.instance import Instance

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array, require_finite
+from otcore._gate import as_array, as_power, require_finite
 from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
 from otcore.costs._kd import KdCloud, Tiled, boxed, frozen, padded, put_back
@@ -46,7 +46,7 @@ class CloudCost(Cost):
 
     Raises
     ------
-    ShapeError, NonFiniteError, UnsupportedProblemError
+    ShapeError, NonFiniteError, InvalidProblemError, UnsupportedProblemError
 
     Examples
     --------
@@ -59,13 +59,12 @@ class CloudCost(Cost):
     ) -> None:
         if metric not in METRICS:
             raise UnsupportedProblemError(f"metric is {metric!r}; a point cloud knows {', '.join(METRICS)}")
-        if not 1 <= exponent < math.inf:
-            raise UnsupportedProblemError(f"exponent is {exponent}; a power of a distance needs a finite one >= 1")
+        exponent = as_power(exponent, "exponent")
         x, y = as_points(x, "x"), as_points(y, "y")
         if x.shape[1] != y.shape[1]:
             raise ShapeError(f"x has points of dimension {x.shape[1]} and y of dimension {y.shape[1]}; they must agree")
         self.metric, self.exponent = metric, float(exponent)
-        self.order = self.exponent if order is None else float(order)
+        self.order = self.exponent if order is None else as_power(order, "order")
         extent = box_extents(x, y)[1]
         with np.errstate(over="ignore"):  # squares are formed below order 2, too
             largest = extent.sum() ** max(self.exponent, 2.0 if metric == "euclidean" else 1.0)

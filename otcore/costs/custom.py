@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from otcore._gate import as_power
 from otcore._types import Array, Matrix, Points
 from otcore.costs._points import matching_points
 from otcore.costs.dense import MatrixMetricCost, as_matrix, nonnegative
@@ -35,7 +36,7 @@ class CallableCost(MatrixMetricCost):
         i, j = matching_points(x, y)
         columns = len(x) + np.arange(len(y))
         columns[j] = i  # a shared point is one node
-        self._build(D, float(exponent), (np.arange(len(x)), columns))
+        self._build(D, as_power(exponent, "exponent"), (np.arange(len(x)), columns))
 
     def union(self) -> None:
         return None  # the callable was asked for x against y only

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array, require_finite
+from otcore._gate import as_array, as_power, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._absorbed import Absorbed
 from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep, Tail
@@ -158,7 +158,7 @@ class MatrixMetricCost(DenseCost):
                 "For two supports pass their distances as cost=..."
             )
         nonnegative(base, "metric")
-        self._build(base, float(exponent), (np.arange(base.shape[0]),) * 2)
+        self._build(base, as_power(exponent, "exponent"), (np.arange(base.shape[0]),) * 2)
 
     def _build(self, base: Matrix, exponent: float, nodes: tuple[Indices, Indices]) -> None:
         self.base, self.exponent, self.order, self.nodes = base, exponent, exponent, nodes

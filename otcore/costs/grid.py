@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from otcore._gate import as_power
 from otcore._types import Array, Indices, Matrix, Points, Potential, Weights
 from otcore.costs._cost import Cost, Sweep, Tail
 from otcore.costs._kd import frozen
 from otcore.costs._sweep import LOG2_E
 from otcore.costs.cloud import CloudCost, as_points
-from otcore.errors import UnsupportedProblemError
+from otcore.errors import ShapeError, UnsupportedProblemError
 
 __all__ = ["SEPARABLE", "GridCost"]
 
@@ -63,6 +64,18 @@ class _Lattice(NamedTuple):
         return v.ravel() if self.chosen is None else v.ravel()[self.chosen]
 
 
+def _axes(axes: Any, name: str) -> tuple[Array, ...]:
+    """One line of coordinates for each axis."""
+    many = isinstance(axes, list | tuple) or (isinstance(axes, np.ndarray) and axes.ndim > 0)
+    if not many or not len(axes):
+        raise ShapeError(f"{name} is {axes!r}; expected a list with the coordinates along each axis")
+    lines = tuple(as_points(axis, f"{name}[{k}]") for k, axis in enumerate(axes))
+    for k, line in enumerate(lines):
+        if line.shape[1] != 1:
+            raise ShapeError(f"{name}[{k}] has shape {line.shape}; expected the coordinates along one axis, shape (n,)")
+    return tuple(line[:, 0] for line in lines)
+
+
 class GridCost(CloudCost):
     """``M_ij = |x_i - y_j|**2`` or the city block distance, for points that are nodes of two lattices.
 
@@ -95,15 +108,13 @@ class GridCost(CloudCost):
         exponent: float = 2.0,
         order: float | None = None,
     ) -> None:
-        if (metric, float(exponent)) not in SEPARABLE:
+        exponent = as_power(exponent, "exponent")
+        if (str(metric), exponent) not in SEPARABLE:
             raise UnsupportedProblemError(
                 f"metric {metric!r} to the power {exponent:g} is no sum over axes; a grid knows 'euclidean' squared "
                 "and 'cityblock' itself. CloudCost takes the rest"
             )
-        self._lattices = tuple(
-            _Lattice(tuple(as_points(axis, name)[:, 0] for axis in axes))
-            for name, axes in (("axes_x", axes_x), ("axes_y", axes_y))
-        )
+        self._lattices = tuple(_Lattice(_axes(axes, name)) for name, axes in (("axes_x", axes_x), ("axes_y", axes_y)))
         x, y = (lattice.points for lattice in self._lattices)
         super().__init__(x, y, metric, exponent, order)
 

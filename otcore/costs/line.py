@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array, require_finite
+from otcore._gate import as_array, as_power, require_finite
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._cost import Cost, Enclosure, two_difference
-from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
+from otcore.errors import NonFiniteError, ShapeError
 
 __all__ = ["LineCost"]
 
@@ -47,7 +47,7 @@ class LineCost(Cost):
 
     Raises
     ------
-    ShapeError, NonFiniteError, UnsupportedProblemError
+    ShapeError, NonFiniteError, InvalidProblemError, UnsupportedProblemError
 
     Notes
     -----
@@ -73,10 +73,9 @@ class LineCost(Cost):
     """
 
     def __init__(self, x: Any, y: Any, exponent: float = 1.0, order: float | None = None) -> None:
-        if not 1 <= exponent < math.inf:
-            raise UnsupportedProblemError(f"exponent is {exponent}; a power of a distance needs a finite one >= 1")
-        self._build(_positions(x, "x"), _positions(y, "y"), float(exponent), shift=0)
-        self.order = self.exponent if order is None else float(order)
+        exponent = as_power(exponent, "exponent")
+        self._build(_positions(x, "x"), _positions(y, "y"), exponent, shift=0)
+        self.order = exponent if order is None else as_power(order, "order")
         far, top = max(map(abs, (*self._range_x, *self._range_y))), self.bounds()[1]
         # Sums of positions and potentials must not overflow; only products can be rescued from underflow.
         if far > 2.0**1020 or not top < 2.0**1020 or (self._law == 0 and 0 < top < 2.0**-900):

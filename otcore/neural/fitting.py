@@ -37,7 +37,7 @@ RACERS: tuple[tuple[str, Side], ...] = (
     ("projected", "y"),
 )
 RACE, SHORTEST = 0.15, 150  # share of the steps, and fewest, each with a whole schedule: its end decides, not its start
-LEAD = 1.03  # what a projected critic must be ahead by: it learns faster than a plain funnel, which overtakes it later
+LEAD = 1.1  # what a projected critic must be ahead by: it learns faster than a plain funnel, which overtakes it later
 WIDEST = 256  # dimensions in which projected funnels race: an SVD every step
 FUNNELS = 1024
 FEWEST = 20  # samples a side that can be split

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -111,14 +111,19 @@ class Sinkhorn:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.epsilon is not None and not (isinstance(self.epsilon, Real) and 0 < self.epsilon < np.inf):
-            raise UnsupportedProblemError(
-                f"epsilon is {self.epsilon!r}; expected a positive number in units of the cost"
-            )
-        if not 0 < self.ladder < 1:
-            raise UnsupportedProblemError(f"ladder is {self.ladder}; expected a ratio between 0 and 1")
-        if not (isinstance(self.threads, Integral) and self.threads >= 1):
-            raise UnsupportedProblemError(f"threads is {self.threads!r}; expected a whole number >= 1")
+        self._require(
+            "epsilon", self.epsilon is None or _between(0, self.epsilon), "a positive number in units of the cost"
+        )
+        self._require("ladder", _between(0, self.ladder, 1), "a ratio between 0 and 1")
+        self._require("tol", self.tol == 0 or _between(0, self.tol), "a number >= 0")
+        for name in ("max_iter", "threads"):
+            value = getattr(self, name)
+            self._require(name, isinstance(value, Integral) and int(value) >= 1, "a whole number >= 1")
+        self._require("accelerate", isinstance(self.accelerate, bool), "True or False")
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise UnsupportedProblemError(f"{name} is {getattr(self, name)!r}; expected {expected}")
 
     @property
     def caps(self) -> bool:
@@ -222,6 +227,10 @@ def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budge
     plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
     report = SinkhornReport(epsilon * problem.cost_unit, None, None, iterate.error, iterate.passes, state.pivots)
     return Candidate(plan, (state.f, state.g), report)
+
+
+def _between(low: float, value: Any, high: float = np.inf) -> bool:
+    return isinstance(value, Real) and low < float(value) < high
 
 
 def _sensible(potentials: Pair | None, problem: Problem) -> Pair | None:

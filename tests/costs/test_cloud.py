@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from otcore.costs import CloudCost, Cost
-from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
+from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError, UnsupportedProblemError
 
 METRICS = ["euclidean", "cityblock", "chebyshev"]
 EXPONENTS = [1.0, 1.3, 1.5, 2.0, 2.5, 3.0, 4.0, 7.0, 9.5]
@@ -245,8 +245,8 @@ def test_zero_potentials_of_equal_clouds_lift_to_exactly_zero():
         ((np.zeros((2, 2, 2)), [[0.0]]), ShapeError, "x has shape"),
         (([], [0.0]), ShapeError, "at least one"),
         (([0.0], [1.0], "cosine"), UnsupportedProblemError, "euclidean, cityblock, chebyshev"),
-        (([0.0], [1.0], "euclidean", 0.5), UnsupportedProblemError, ">= 1"),
-        (([0.0], [1.0], "euclidean", np.nan), UnsupportedProblemError, ">= 1"),
+        (([0.0], [1.0], "euclidean", 0.5), InvalidProblemError, ">= 1"),
+        (([0.0], [1.0], "euclidean", np.nan), InvalidProblemError, ">= 1"),
     ],
 )
 def test_what_is_not_a_cloud_is_refused_with_the_reason(arguments, error, says):

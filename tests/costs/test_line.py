@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from otcore.costs import Cost, LineCost
-from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
+from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError
 
 EXPONENTS = [1.0, 1.3, 1.5, 2.0, 2.5, 3.0, 4.0, 7.0]
 ETA = Fraction(2) ** -1074
@@ -238,8 +238,8 @@ def test_traits_and_order():
         (([1e200], [0.0], 2.0), NonFiniteError),
         (([1e308], [-1e308]), NonFiniteError),
         (([1e-100], [0.0], 3.3), NonFiniteError),
-        (([0.0], [1.0], 0.5), UnsupportedProblemError),
-        (([0.0], [1.0], np.inf), UnsupportedProblemError),
+        (([0.0], [1.0], 0.5), InvalidProblemError),
+        (([0.0], [1.0], np.inf), InvalidProblemError),
     ],
 )
 def test_refusals_are_typed(arguments, error):
