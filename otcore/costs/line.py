@@ -47,7 +47,7 @@ class LineCost(Cost):
 
     Raises
     ------
-    ShapeError, NonFiniteError, InvalidProblemError, UnsupportedProblemError
+    ShapeError, NonFiniteError, InvalidProblemError
 
     Notes
     -----
