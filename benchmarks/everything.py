@@ -1,7 +1,8 @@
 """Every question whose answer the pages quote, one after the other; then the quoted numbers, from the new records.
 
     python benchmarks/everything.py             # goes on where a run of this commit was broken off
-    python benchmarks/everything.py --fresh     # forgets all records first
+    python benchmarks/everything.py --fresh     # asks again, and keeps an old record only where a question fails
+    python benchmarks/everything.py --only line,critic
     python benchmarks/everything.py --quotes    # races nothing, only renews the numbers on the pages
 
 Run it on a quiet machine with the peers installed (``pip install '.[bench,peers]'``), from a commit without changes.
@@ -22,8 +23,9 @@ ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "docs" / "benchmarks"
 QUESTIONS = (
     "exact_solvers", "entropic_solvers", "primal_dual", "line", "certificate", "pairwise", "sample_complexity",
-    "imports",
+    "imports", "critic",
 )  # fmt: skip
+ARGUMENTS = {"critic": ["--record"]}
 
 
 def renew() -> None:
@@ -36,19 +38,33 @@ def renew() -> None:
             print(f"renewed the numbers of {page.relative_to(ROOT)}")
 
 
+def ask(question: str, fresh: bool) -> bool:
+    """Run one question; whether it came to its end."""
+    record, old = RECORDS / f"{question}.jsonl", RECORDS / f"{question}.jsonl.old"
+    if fresh and record.exists():
+        record.replace(old)
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{question}.py"), *ARGUMENTS.get(question, [])]
+    done = subprocess.run(command, check=False).returncode == 0
+    if fresh and old.exists():
+        if done:
+            old.unlink()
+        else:
+            old.replace(record)
+    return done
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--fresh", action="store_true", help="forget all records first")
+    parser.add_argument("--fresh", action="store_true", help="ask again what is on record")
+    parser.add_argument("--only", default=",".join(QUESTIONS), metavar="Q,..", help="some of the questions")
     parser.add_argument("--quotes", action="store_true", help="only renew the numbers on the pages")
     options = parser.parse_args()
     lines = []
-    for question in () if options.quotes else QUESTIONS:
-        if options.fresh:
-            (RECORDS / f"{question}.jsonl").unlink(missing_ok=True)
+    for question in () if options.quotes else options.only.split(","):
         print(f"\n== {question}", flush=True)
         start = time.perf_counter()
-        done = subprocess.run([sys.executable, str(ROOT / "benchmarks" / f"{question}.py")], check=False)
-        lines.append((question, f"{(time.perf_counter() - start) / 60:.1f}", "" if done.returncode == 0 else "FAILED"))
+        done = ask(question, options.fresh)
+        lines.append((question, f"{(time.perf_counter() - start) / 60:.1f}", "" if done else "FAILED"))
     if lines:
         print(table(("question", "minutes", ""), lines))
     renew()

@@ -1,7 +1,7 @@
 """Exact optimal transport at certified gap, in the form of benchopt's public benchmark of it (benchopt/benchmark_ot).
 
-The data and results are those of the public one, so that solver files move between the two unchanged; the metric is
-stricter: how far a plan's certified cost lies above the truth.
+The keys of data and results are those of the public one (in the form of today's benchopt: a result is a dictionary), so
+that ``solvers/otcore.py`` runs in both; the metric is stricter: how far a plan's certified cost lies above the truth.
 """
 
 from __future__ import annotations

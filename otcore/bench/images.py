@@ -1,7 +1,8 @@
 """Images as measures on a lattice: random classes in the manner of DOTmark, a photograph, files of one's own.
 
 The random classes are drawn anew by the formulas below, so that values do not agree with published ones: only
-``dotmark-*``, from files, are DOTmark's own pictures.  [Schrieber 2017, section 3]
+``dotmark-*``, from files, are DOTmark's own pictures.  Smoothness and range are meant to be those of the paper's table;
+scales of densities and shapes are ours.  [Schrieber 2017, section 3]
 """
 
 from __future__ import annotations

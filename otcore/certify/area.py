@@ -16,7 +16,7 @@ from otcore.problem import Problem
 
 __all__ = ["enclose"]
 
-FEWEST = 1 << 16  # points on both sides together; fewer are soon proved, and sharper
+FEWEST = 1 << 13  # points on both sides together; fewer are soon proved, and sharper
 COMFORT = 2.0**200  # masses and extents between its inverse and it: nothing below is lost to underflow
 ROUNDED = 2.0**-49  # of mass times extent: what potentials, rounded down to floats, may fall short of real ones
 PATIENCE = 8  # moves a point that a sorted pack may need
