@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from otcore.bench.fit import exponent
 from otcore.bench.record import Record
-from otcore.bench.report import exponent
 from otcore.plots._canvas import CYCLE, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw", "plot_gap_against_time", "plot_memory", "plot_profile", "plot_scaling"]
+__all__ = ["FIGURES", "draw", "plot_gap_against_time", "plot_memory", "plot_profile", "plot_scaling"]
 
+FIGURES = ("gap", "time", "memory", "profile")  # the kinds that draw makes, in the names of its files
 EXACT = 1e-17  # where a gap of zero is drawn
 MARKERS = "os^vDP*X"
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from otcore._table import table as plain_table
+from otcore.bench.figures import FIGURES, draw
+from otcore.bench.fit import exponent
 from otcore.bench.record import Record, read
 
-__all__ = ["exponent", "quantity", "render", "summary", "write"]
+__all__ = ["quantity", "render", "summary", "write"]
 
-FIGURES = ("gap", "time", "memory", "profile")
 MARKS = {"time limit": "> limit", "failed": "failed"}
 
 
@@ -44,18 +45,6 @@ def duration(seconds: float, digits: int = 2) -> str:
         if seconds >= size or unit == "µs":
             return f"{quantity(seconds / size, digits)} {unit}"
     raise AssertionError
-
-
-def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> tuple[float, float] | None:
-    """Slope of log seconds over log size and its standard error, by least squares; None below three points."""
-    if len(set(sizes)) < 3:
-        return None
-    x, y = [math.log(n) for n in sizes], [math.log(t) for t in seconds]
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    square = sum((v - mean_x) ** 2 for v in x)
-    slope = sum((v - mean_x) * (w - mean_y) for v, w in zip(x, y, strict=True)) / square
-    rest = sum((w - mean_y - slope * (v - mean_x)) ** 2 for v, w in zip(x, y, strict=True))
-    return slope, math.sqrt(rest / (len(x) - 2) / square)
 
 
 def best_intervals(records: Iterable[Record]) -> dict[str, tuple[float, float]]:
@@ -181,8 +170,6 @@ def write(source: Path, folder: Path) -> Path:
     -------
     Path of the page.
     """
-    from otcore.bench.figures import draw
-
     records = read(source)
     folder.mkdir(parents=True, exist_ok=True)
     for kind in FIGURES:  # of records that are no more

@@ -8,8 +8,9 @@ import matplotlib
 import pytest
 
 from otcore.bench.figures import plot_gap_against_time, plot_memory, plot_profile, plot_scaling
+from otcore.bench.fit import exponent
 from otcore.bench.record import Record, read
-from otcore.bench.report import best_intervals, error, exponent, render, title_of
+from otcore.bench.report import best_intervals, error, render, title_of
 
 PAGES = Path(__file__).parents[2] / "docs" / "benchmarks"
 
