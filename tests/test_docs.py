@@ -63,7 +63,7 @@ def test_the_bibliography_is_sorted_and_keyed_by_first_author_and_year():
     entries = (ROOT / "docs" / "references.bib").read_text(encoding="utf-8").split("@")[1:]
     assert bibliography() == sorted(set(bibliography()))
     for key, entry in zip(bibliography(), entries, strict=True):
-        author = re.search(r"author += \{(?:v[ao]n )*(\w+)", entry)[1].lower().replace("ů", "u")
+        author = re.search(r"author += \{(?:v[ao]n )*(\w+)", entry)[1].lower().translate(str.maketrans("ůé", "ue"))
         assert key == author + re.search(r"year += \{(\d+)", entry)[1]
 
 
