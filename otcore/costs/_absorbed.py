@@ -63,6 +63,7 @@ class Absorbed:
 
         def kernel(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
             absorb(self.cost.M[rows], factor, F, G, self._K[rows])
+            w[:] = 0.0  # chunks are added up, whatever they are
             return 0.0
 
         return kernel

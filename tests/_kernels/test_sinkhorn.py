@@ -8,6 +8,7 @@ import pytest
 from otcore._kernels.sinkhorn import COLUMNS, FAINTEST, highest, tiled, visible
 from otcore.costs import CloudCost, Cost, DenseCost
 from otcore.costs._kd import padded
+from otcore.plans import GibbsPlan
 
 SHAPES = [(1, 1), (3, 5), (9, 257), (40, 300)]
 GROUNDS = [("euclidean", p) for p in (1, 2, 1.5, 2.3)] + [("cityblock", 1), ("chebyshev", 1)]
@@ -129,6 +130,18 @@ def test_what_boxes_rule_out_is_missed_by_no_sum(d, exponent, monkeypatch):
         unit / epsilon / np.log(2), F[cost._streamed.rows[:8]], near, seen,
     )  # fmt: skip
     assert 0 < some < tiles or d == 3, "nothing would be tested"
+
+
+@pytest.mark.parametrize("bits, seen", [(56.5, True), (57.5, False)])
+def test_a_tile_is_out_of_sight_from_2_to_the_minus_60_of_the_least_weight(bits, seen):
+    """Entries of the far tile are 2^-(12 + bits), the least weight is 2^-9."""
+    cost = CloudCost(np.zeros((8, 1)), np.repeat([[0.0], [1.0]], COLUMNS, axis=0))
+    a, b, epsilon = np.full(8, 2.0**-3), np.full(2 * COLUMNS, 2.0**-9), 1 / (bits * np.log(2))
+    after = cost.sinkhorn_pass(epsilon, np.zeros(8), np.zeros(b.size), a, b, 1.5)
+    assert (after[3] > 1e6) == seen  # columns out of sight are answered exactly, from their own maxima
+    plan = GibbsPlan(np.zeros(8), np.zeros(b.size), epsilon, a, b, cost)
+    sums = cost.rounding_pass(epsilon, *plan.exponents, a, plan.faint)[1]
+    assert (sums[COLUMNS:] > 0).all() == seen and (sums[:COLUMNS] > 0).all()
 
 
 def test_passes_give_the_same_bits_again():

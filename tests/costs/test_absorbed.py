@@ -96,6 +96,18 @@ def test_forbidden_arcs_and_plain_iterations():
         assert np.abs(P.sum(axis=1) - a).sum() + np.abs(P.sum(axis=0) - a).sum() < 1e-8
 
 
+def test_chunks_that_absorb_leave_no_memory_of_others_in_the_sums(monkeypatch):
+    """Warnings are errors here: infinities of both signs that lie about in memory would raise one when added."""
+    monkeypatch.setattr("otcore.costs._sweep.SHARED", 1)
+    cost, a, b = problem(40, 30)
+    start, kernel = cost.sinkhorn_pass(0.1, None, np.zeros(30), a, b), cost.passing()
+    left = np.where(np.arange(8)[:, None] % 2, np.inf, -np.inf) * np.ones(30)
+    empty = np.empty
+    monkeypatch.setattr(np, "empty", lambda shape, *p: left.copy() if shape == left.shape else empty(shape, *p))
+    ours, twin = (p.sinkhorn_pass(0.1, start.f, start.g, a, b) for p in (kernel, cost))
+    np.testing.assert_allclose(ours.g, twin.g, rtol=1e-11, atol=1e-13)
+
+
 def test_clouds_and_large_costs_keep_no_kernel(monkeypatch):
     assert CloudCost(np.zeros((2, 2)), np.ones((3, 2))).passing() is None
     monkeypatch.setattr("otcore.costs.dense.LARGEST_KERNEL", 5)
