@@ -135,6 +135,8 @@ def real_costs(cost):
 def follows(record):
     """Whether plan and potentials prove the interval, in Fractions; False for whatever is not even a proof."""
     try:
+        if type(record["bits"]) is not int or not 0 <= record["bits"] <= 9999:
+            return False  # 4 ** bits would take for ever
         a, b, f, g = ([Fraction(float(v)) for v in record[name]] for name in "abfg")
         M = real_costs(record["cost"])
         n, m = len(M), len(M[0])
