@@ -113,7 +113,7 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flo
         i, j = i[chosen], j[chosen]
     start = hi.copy(), lo.copy()
     flows = _solve_on_tree(i, j, hi, lo, n)
-    if hi.any():  # a component does not balance, so that one lacks mass: join them by cheap arcs
+    if hi.any() or lo.any():  # a component does not balance: join them by cheap arcs
         from otcore.engines.exact import tree_from_support
 
         basis = tree_from_support(n, m, i, j, mass[chosen], problem.cost)

@@ -347,6 +347,16 @@ def test_a_part_that_does_not_balance_is_joined_to_one_that_does(unit):
     assert sorted(zip(answer.plan.i.tolist(), answer.plan.j.tolist(), strict=True)) == [(0, 0), (1, 1), (1, 2)]
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_parts_that_miss_each_other_by_less_than_a_limb_are_joined(transposed):
+    # What is left at a column is owed by it: beside a lone row, neither remainder need be negative.
+    a, b = np.array([0.5 - 2.0**-54, 2.0**-54]), np.array([0.5])
+    M = np.array([[1.0], [2.0**60]])
+    a, b, M = (b, a, M.T.copy()) if transposed else (a, b, M)
+    answer = check(problem(a, b, M), SparsePlan([0], [0], np.array([0.5]), M.shape), M)
+    assert answer.plan.nnz == 2
+
+
 def test_the_heaviest_entries_make_the_tree():
     # A cycle whose light entry is dear: it must not take the place of one that carries the mass.
     M = np.array([[0.0, 1.0], [1.0, 0.0]])
