@@ -44,10 +44,13 @@ class Absorbed:
 
     def _pass(self, factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
         given = F.copy()
-        if factor != self._factor or max(np.abs(F - self._F).max(), np.abs(G - self._G).max()) > FAR:
+        with np.errstate(invalid="ignore"):  # of two weights that are lost
+            far = max(np.abs(F - self._F).max(), np.abs(G - self._G).max()) > FAR
+        if far or factor != self._factor:
             self._factor, self._F, self._G = factor, given, G.copy()
             self._by(self._absorb)(factor, F, G, a, omega, w)
-        v = np.exp2(G - self._G)
+        with np.errstate(invalid="ignore"):
+            v = np.exp2(G - self._G)
         error = self._by(partial(self._scale, v))(factor, F, G, a, omega, w)
         if error == error:
             w *= v
@@ -72,9 +75,10 @@ class Absorbed:
         from otcore._kernels.scaling import scaled_pass
 
         def kernel(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
-            u = np.exp2(F - self._F[rows])
-            error = float(scaled_pass(self._K[rows], u, v, a, omega, w))
-            F[:] = self._F[rows] + np.log2(u)
+            with np.errstate(invalid="ignore", divide="ignore"):  # the error is nan then
+                u = np.exp2(F - self._F[rows])
+                error = float(scaled_pass(self._K[rows], u, v, a, omega, w))
+                F[:] = self._F[rows] + np.log2(u)
             return error
 
         return kernel

@@ -80,7 +80,8 @@ def newton(
     here = _at(tail, 1.0 / unit, F0, G0, a, b)
     best, dull = math.inf, 0
     for _ in range(STEPS):
-        drift = (here.F - F0).max() + (here.G - G0).max()
+        with np.errstate(invalid="ignore"):
+            drift = (here.F - F0).max() + (here.G - G0).max()
         if here.error <= tol or drift > DRIFT or expired():
             break
         step = _step(tail, a, b, here)

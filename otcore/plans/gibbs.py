@@ -98,7 +98,8 @@ class GibbsPlan:
         y = np.minimum(1.0, _ratio(b, sums))  # lines 3-4
         beta = np.maximum(b - y * sums, 0.0)
         held, price = self.ground.remainder_pass(self.epsilon, *self.exponents, y, beta, self.faint)
-        alpha = np.maximum(a - x * held, 0.0)  # line 5
+        with np.errstate(invalid="ignore"):  # a cost that is no number bounds nothing
+            alpha = np.maximum(a - x * held, 0.0)  # line 5
         missing = float(beta.sum())
         fill = float(alpha @ np.where(alpha > 0, price, 0.0)) / missing if missing > 0 else 0.0
         return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill, fill)
