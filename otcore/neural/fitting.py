@@ -36,8 +36,7 @@ RACERS: tuple[tuple[str, Side], ...] = (
     ("projected", "x"),
     ("projected", "y"),
 )
-RACE, SHORTEST = 0.15, 150  # share of the steps, and fewest, each with a whole schedule: its end decides, not its start
-LEAD = 1.1  # what a projected critic must be ahead by: it learns faster than a plain funnel, which overtakes it later
+RACE, SHORTEST = 0.2, 200  # share of the steps, and fewest, each with a whole schedule: its end decides, not its start
 WIDEST = 256  # dimensions in which projected funnels race: an SVD every step
 FUNNELS = 1024
 FEWEST = 20  # samples a side that can be split
@@ -96,8 +95,6 @@ def _winner(x: Data, y: Data, options: CriticOptions, generator: Generator, dead
         short = replace(options, max_iter=steps, lipschitz=name, side=side, callback=None)
         end = begin + 0.5 * (deadline - begin) * k / len(racers)  # half of the time for the race
         value = _certified_value(_fit_one(x, y, short, generator, end, None), x.validation, y.validation)
-        if name == "projected":
-            value /= LEAD
         if value > best:
             best, choice = value, replace(options, lipschitz=name, side=side)
     return choice
