@@ -19,10 +19,15 @@ from otcore.costs._sweep import Kernel, in_chunks, sweep
 if TYPE_CHECKING:
     from otcore.costs.cloud import CloudCost
 
-__all__ = ["MANY", "Products"]
+__all__ = ["Products", "suits"]
 
 MANY = 24  # dimensions from which on products are faster than differences; at 10 they take as long
 PANEL = 1 << 18  # entries that are made at a time: 2 MB, which stay in the cache
+
+
+def suits(cost: CloudCost) -> bool:
+    """Whether products are faster than differences."""
+    return cost.metric == "euclidean" and cost.x.shape[1] >= MANY
 
 
 @dataclass(frozen=True, eq=False)

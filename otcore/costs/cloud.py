@@ -14,7 +14,7 @@ from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
 from otcore.costs._kd import KdCloud, Tiled, boxed, frozen, padded, put_back
 from otcore.costs._points import matching_points
-from otcore.costs._products import MANY, Products
+from otcore.costs._products import Products, suits
 from otcore.costs._sweep import LOG2_E, Kernel, gathered, in_chunks, sweep
 from otcore.errors import NonFiniteError, ShapeError, UnsupportedProblemError
 
@@ -258,7 +258,7 @@ class CloudCost(Cost):
         return after._replace(f=put_back(s.rows, after.f), g=put_back(s.columns, after.g))
 
     def passing(self) -> Products | None:
-        return Products(self) if self.metric == "euclidean" and self.x.shape[1] >= MANY else None
+        return Products(self) if suits(self) else None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
         from otcore._kernels.tail import cloud_tail

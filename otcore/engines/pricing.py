@@ -13,7 +13,7 @@ from otcore._kernels import arcs, boxes, nearest, simplex
 from otcore._kernels.cells import LEAF, SUPER
 from otcore._types import Array, Indices, Points, Potential
 from otcore.costs import CloudCost
-from otcore.costs._products import MANY, Products
+from otcore.costs._products import Products, suits
 from otcore.engines.basis import Entries
 
 __all__ = ["Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "pricing_of", "prunable"]
@@ -59,7 +59,7 @@ class Pricing(Protocol):
 
 def pricing_of(cost: Entries) -> Pricing:
     """By boxes where they are tight, by products where these are faster, else over all entries."""
-    if isinstance(cost, CloudCost) and cost.metric == "euclidean" and cost.x.shape[1] >= MANY:
+    if isinstance(cost, CloudCost) and suits(cost):
         return Proposed(cost)
     return Boxed(cost) if prunable(cost) else Streamed(cost)
 
