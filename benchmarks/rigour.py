@@ -69,6 +69,8 @@ def instance(seed: int, largest: int) -> Instance:
     """A random problem; seeds differ in kind, size, degeneracy and units."""
     rng = np.random.default_rng(seed)
     n, m = np.exp(rng.uniform(0, np.log(largest + 1), 2)).astype(int)
+    if rng.random() < 0.15:  # one point takes everything: a wrong flow has nowhere to hide
+        n, m = (n, 1) if rng.random() < 0.5 else (1, m)
     kind = str(rng.choice(KINDS))
     unit = 10.0 ** (rng.uniform(-300, 300) if rng.random() < 0.5 else 0)
     if kind in ("cloud", "line", "sqeuclidean", "callable"):
@@ -134,7 +136,7 @@ def _entries(rng: Any, n: int, m: int) -> Any:
 
 def _weights(rng: Any, n: int, m: int) -> tuple[Any, Any]:
     """Two sides of equal mass, exactly or up to rounding."""
-    style = rng.choice(["counts", "uniform", "random", "decades", "zeros"])
+    style = rng.choice(["counts", "uniform", "random", "decades", "hundreds of decades", "zeros"])
     a, b = rng.random(n), rng.random(m)
     if style == "counts":
         a, b = rng.integers(1, 9, n), rng.integers(1, 9, m)
@@ -143,6 +145,9 @@ def _weights(rng: Any, n: int, m: int) -> tuple[Any, Any]:
         a, b = np.ones(n), np.ones(m)
     if style == "decades":
         a, b = 10 ** rng.uniform(-15, 0, n), 10 ** rng.uniform(-15, 0, m)
+    if style == "hundreds of decades":  # below what fixed point holds beside the largest
+        low = rng.choice([-40, -300])
+        a, b = 10 ** rng.uniform(low, 0, n), 10 ** rng.uniform(low, 0, m)
     if style == "zeros":
         a, b = a * (rng.random(n) < 0.6), b * (rng.random(m) < 0.6)
         a[rng.integers(n)], b[rng.integers(m)] = 1.0, 1.0
