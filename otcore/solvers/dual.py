@@ -78,6 +78,7 @@ class Dual:
             yield Candidate(_support(plan), (f, g), report)
             new = np.setdiff1d(_violated(problem, f, g), arcs, assume_unique=True)
             if not new.size:
+                yield Candidate(potentials=(f, g), report=report)  # more than HiGHS resolves is asked of the engine
                 return
             arcs = np.concatenate([arcs, new])
 

@@ -168,3 +168,11 @@ def test_costs_and_weights_over_thirty_decades_give_an_interval():
     M = [[7e201, 3e200], [4e201, 4e169], [3e169, 2e201], [4e169, 7e169], [2e201, 2e201], [3e169, 5e169], [2e201, 6e201]]
     s = solve(a, [2.6e-101, sum(a) - 2.6e-101], cost=np.array(M), method="dual")
     assert s.certified and s.certificate.verify()
+
+
+def test_what_the_tolerances_of_highs_leave_open_is_closed_by_the_engine():
+    rng = np.random.default_rng(38)
+    a, b = 10 ** rng.uniform(-8, 0, 12), 10 ** rng.uniform(-8, 0, 9)
+    s = solve(a, b * (a.sum() / b.sum()), cost=10 ** rng.uniform(-8, 8, (12, 9)), method="dual", rtol=1e-14)
+    assert s.trace[0].upper - s.trace[0].lower > 1e-3 * s.value  # one per cent of the value, from HiGHS alone
+    assert s.certified

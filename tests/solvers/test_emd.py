@@ -23,11 +23,12 @@ def interval_holds(a, b, M, **options):
     return s
 
 
-def test_one_candidate_with_plan_duals_and_report():
+def test_the_first_candidate_has_plan_duals_and_report_and_the_second_the_plan():
     rng = np.random.default_rng(0)
     a, b = rng.random(6), rng.random(5)
     problem = Problem(a / a.sum(), b / b.sum(), DenseCost(rng.normal(size=(6, 5)) + 100))
-    (candidate,) = EMD().candidates(problem, None, Budget())
+    candidate, alone = EMD().candidates(problem, None, Budget())
+    assert alone.plan is candidate.plan and alone.potentials is None
     assert candidate.report.warning is None
     f, g = candidate.potentials
     assert (f[:, None] + g - problem.cost.M).max() <= 1e-10
@@ -71,3 +72,11 @@ def test_what_cannot_fit_is_refused_naming_the_lazy_alternative():
     big = Problem(np.ones(10**6), np.ones(10**6), CloudCost(np.zeros((10**6, 2)), np.ones((10**6, 2))))
     with pytest.raises(ProblemTooLargeError, match=r"'emd' on 1000000 x 1000000 costs needs .* 'sinkhorn' streams"):
         next(EMD().candidates(big, None, Budget()))
+
+
+def test_what_the_tolerance_of_pot_leaves_open_is_closed_by_the_engine():
+    rng = np.random.default_rng(26)
+    a, b = 10 ** rng.uniform(-8, 0, 12), 10 ** rng.uniform(-8, 0, 9)
+    M = 10 ** rng.uniform(-8, 8, (12, 9))
+    s = interval_holds(a, b * (a.sum() / b.sum()), M, rtol=1e-14)
+    assert s.trace[0].upper - s.trace[0].lower > 1e-8 * s.value  # POT alone
