@@ -60,7 +60,8 @@ def solve_regularised(
     report, plan = candidate.report, reduction.lift(candidate).plan
     if not isinstance(plan, GibbsPlan):
         raise UnsupportedProblemError(f"epsilon is {epsilon!r}: below the smallest normal float; take a larger one")
-    return Regularised(problem, plan, report.dual, np.inf if report.value is None else report.value)
+    lower = -np.inf if report.dual is None else report.dual
+    return Regularised(problem, plan, lower, np.inf if report.value is None else report.value)
 
 
 def solve_symmetric(

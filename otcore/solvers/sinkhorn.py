@@ -50,7 +50,8 @@ class SinkhornReport:
         Regularised cost of the feasible plan, an upper bound of the regularised optimum; with a fixed epsilon only,
         and where no arc is forbidden.
     dual : float or None
-        Regularised dual value, a lower bound.  Both are rigorous for the weights as floats of equal sum.
+        Regularised dual value, a lower bound; None where forbidden arcs leave a weight no way.
+        Both are rigorous for the weights as floats of equal sum.
     marginal_error : float
         L1 error of both marginals before rounding onto them, relative to the mass.
     iterations : int
@@ -248,6 +249,7 @@ def _reachable(problem: Problem, epsilon: float) -> float:
 def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool = False) -> Candidate:
     plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
     unit = problem.cost_unit * problem.mass_unit
+    values &= all(np.isfinite(h).all() for h in (plan.f, plan.g))  # inf where forbidden arcs shut a node off
     dual, value = (unit * bound for bound in regularised_interval(plan)) if values else (None, None)
     if "finite" not in problem.cost.traits:  # the plan is rounded onto its marginals across forbidden arcs
         value = None

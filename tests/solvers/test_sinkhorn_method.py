@@ -245,3 +245,10 @@ def test_threads_change_no_bit_of_an_answer():
     for wrong in (0, 1.5, "two"):
         with pytest.raises(UnsupportedProblemError, match="threads"):
             Sinkhorn(threads=wrong)
+
+
+def test_a_weight_small_as_rounding_that_no_arc_reaches_has_no_regularised_value():
+    M = np.array([[1.0], [np.inf], [2.0]])
+    s = solve([1.0, 1e-20, 0.5], [1.5], cost=M, method=Sinkhorn(epsilon=0.1))
+    assert s.lower <= 2.0 <= s.upper
+    assert (s.report.value, s.report.dual, s.report.gap) == (None, None, None)
