@@ -242,7 +242,11 @@ def judge(seed: int, largest: int, counts: Counter[str]) -> list[str]:
             continue
         counts["intervals"] += 1
         counts[f"  {solution.status.name}"] += 1
-        faults += [f"{where}, {label}: {fault}" for fault in check(solution, truth, label, counts)]
+        try:
+            found = check(solution, truth, label, counts)
+        except Exception as error:
+            found = [f"its verification: {type(error).__name__}: {error}"]
+        faults += [f"{where}, {label}: {fault}" for fault in found]
     return faults
 
 

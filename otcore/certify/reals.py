@@ -149,7 +149,8 @@ class Power:
         q = self.base_block(i0, i1)
         with np.errstate(over="ignore", under="ignore"):
             M = np.sqrt(q) if self.exponent == Fraction(1, 2) else q ** float(self.exponent)
-            return np.asarray(M * 2.0**self.log_scale)
+            whole = math.floor(self.log_scale)  # as a factor of its own it may be beyond the floats where M is not
+            return np.asarray(np.ldexp(M * 2.0 ** (self.log_scale - whole), whole))
 
     def dominates(self, i: int, j: int, t: int, denominator: int) -> bool:
         if t <= 0 or self.forbidden(i, j):

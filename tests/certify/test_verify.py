@@ -331,3 +331,10 @@ def test_below_the_normal_floats_an_entropic_plan_is_judged_by_the_digits_it_has
         M, a, b = 1e-263 * rng.random((3, 9)), 1e-52 * rng.random(3), rng.random(9)
         method = otcore.Sinkhorn(epsilon=1e-264, max_iter=3)
         assert otcore.solve(a, b * (a.sum() / b.sum()), cost=M, method=method).certificate.verify()
+
+
+def test_far_from_the_origin_a_power_of_the_unit_may_be_beyond_the_floats():
+    x = np.full((1, 2), 6e104)  # whose cube no float holds; the distances are 1e-8 of it
+    y = x * (1 + 1e-8 * np.array([[1.0, 2.0], [3.0, 1.0]]))
+    s = otcore.solve(x, y, metric="cityblock", order=3)
+    assert s.certified and s.certificate.verify()
