@@ -72,6 +72,7 @@ def write_references() -> None:
         source = ", ".join(part for part in (f"*{where}* {issue}".strip(), fields.get("pages", "")) if part)
         authors = fields["author"].replace(" and ", "; ")
         text = f"{authors} ({fields['year']}). {fields['title']}. {source}.".replace("--", "–")
+        text += f" [doi:{fields['doi']}](https://doi.org/{fields['doi']})" if "doi" in fields else ""
         paragraphs.append(f"({entry.partition(',')[0]})=\n{text}\n")
     (GENERATED / "references.md").write_text("\n".join(paragraphs), encoding="utf-8")
 
