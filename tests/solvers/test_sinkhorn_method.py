@@ -235,9 +235,10 @@ def test_one_point_of_a_metric_matrix():
     assert solve([2.0], [2.0], cost=MatrixMetricCost([[0.0]], 1.3), method="sinkhorn").value == 0.0
 
 
-def test_threads_change_no_bit_of_an_answer():
+@pytest.mark.parametrize("d", [2, 30])
+def test_threads_change_no_bit_of_an_answer(d):
     rng = np.random.default_rng(20)
-    x, y = rng.random((1100, 2)), rng.random((1100, 2))
+    x, y = rng.random((1100, d)), rng.random((1100, d))
     one, two = (solve(x, y, method=Sinkhorn(epsilon=0.05, tol=1e-4, threads=k), rtol=1.0) for k in (1, 2))
     assert (one.lower, one.upper) == (two.lower, two.upper)
     assert np.array_equal(one.f, two.f) and np.array_equal(one.plan.f, two.plan.f)
