@@ -5,7 +5,8 @@
 Both devices train from the same start on the same batches, which a NumPy generator draws, so that only rounding
 differs.  The float64 interval of one critic is then certified from its values on either device.  The c-transform is
 ``otcore.neural.ctransform`` on the GPU and the kernel of ``CloudCost`` on one core, for a tenth of the points.
-Without a GPU the processor plays both parts, and the output says so.
+Without a GPU the processor plays both parts, and the output says so; ``--record`` then renews only what rounding to
+single precision changes of a training on the processor.
 """
 
 from __future__ import annotations
@@ -49,12 +50,13 @@ def stream(draw: Callable[[int, Any], Any], seed: int) -> Callable[[int, Any], A
     return lambda n, generator: draw(n, rng)
 
 
-def trained(pair: Pair, kind: str, device: str) -> CriticResult:
+def trained(pair: Pair, kind: str, device: str, dtype: str = "float32") -> CriticResult:
     mlp = LipschitzMLP(DIMENSION, generator=torch.Generator().manual_seed(0))
     lipschitz = mlp if kind == "orthogonal" else kind
     return w1_critic(
-        stream(pair.x, 1), stream(pair.y, 2), lipschitz=lipschitz, max_iter=STEPS, certify=1000, device=device
-    )
+        stream(pair.x, 1), stream(pair.y, 2), lipschitz=lipschitz, max_iter=STEPS, certify=1000, device=device,
+        dtype=dtype,
+    )  # fmt: skip
 
 
 def apart(one: float, other: float) -> float:
@@ -81,6 +83,12 @@ def agreement(pair: Pair, kind: str, device: str) -> dict[str, float]:
         "estimate": apart(gpu.estimate, cpu.estimate),
         "certificate": max(apart(other_lower, lower), apart(other_upper, upper)),
     }
+
+
+def rounding(pair: Pair, kind: str) -> dict[str, float]:
+    """What single precision changes, on one processor: two devices that round differently differ by as much."""
+    single, double = (trained(pair, kind, "cpu", dtype) for dtype in ("float32", "float64"))
+    return {"statistic": apart(single.train, double.train), "estimate": apart(single.estimate, double.estimate)}
 
 
 def steps_a_second(pair: Pair, kind: str, device: str, funnels: int, batch: int) -> float:
@@ -139,6 +147,10 @@ def main() -> None:
             "met" if fine else "NOT met",
             flush=True,
         )
+    for kind in ("funnel", "orthogonal"):
+        found = rounding(pair, kind)
+        rows.append({"what": "rounding", "kind": kind, **found})
+        print(f"{kind:<12}  single and double precision: " + "  ".join(f"{k} {v:.1e}" for k, v in found.items()))
     for kind, k, batch, places in CASES:
         rate = {where: steps_a_second(pair, kind, where, k, batch) for where in places if where in ("cpu", device)}
         rows.append({"what": "steps", "kind": kind, "funnels": k, "batch": batch, **rate})
@@ -147,10 +159,15 @@ def main() -> None:
     rows.append({"what": "ctransform", "n": options.points, "d": DIMENSION, **found})
     print(f"c-transform, n = {options.points}, d = {DIMENSION}: {found}")
     if options.record:
-        lines = [
+        kept: list[str] = []
+        if device == "cpu":
+            rows = [row for row in rows if row["what"] == "rounding"]
+            lines = RECORDS.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if json.loads(line)["what"] != "rounding"]
+        new = [
             json.dumps({"question": "critic_gpu", "card": card, **row, "environment": environment()}) for row in rows
         ]
-        RECORDS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        RECORDS.write_text("\n".join([*kept, *new]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -263,7 +263,10 @@ def in_other_units(problem: Any, seed: int, counts: Counter[str]) -> list[str]:
     except otcore.NonFiniteError:  # squares of distances, formed below order 2, leave the range first
         counts["other units refused"] += 1
         return []
-    here, there = (run(x, "network-simplex", rtol=WIDTH) for x in (problem, moved))
+    try:
+        here, there = (run(x, "network-simplex", rtol=WIDTH) for x in (problem, moved))
+    except otcore.OTError as error:
+        return [f"costs times 2^{u}, masses times 2^{v}, or as they are: {type(error).__name__}: {error}"]
     ends = [math.ldexp(x, u + v) for x in (here.lower, here.upper)]
     off = max(abs(x - y) for x, y in zip(ends, (there.lower, there.upper), strict=True))
     counts["other units"] += 1

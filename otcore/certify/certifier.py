@@ -20,6 +20,7 @@ from otcore.solution import Candidate, Certificate
 __all__ = ["Certifier"]
 
 COMFORT = 300  # costs between 2^-300 and 2^300 are certified as they are; others times a power of two
+TIGHT = 2.0**-44  # of the value: a gap that only rounding is left of
 HOPELESS = 2.0**900  # potentials beyond it, or nan, say nothing about such costs, and their sums may overflow
 
 
@@ -52,15 +53,15 @@ class Certifier:
 
     def offer(self, candidate: Candidate, trivial: bool = False) -> None:
         """Repair both halves of a candidate and keep what improves on the best; of equals the method's own."""
-        if candidate.potentials is not None:
-            f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
-            self._offer_potentials(f, g)
         if isinstance(candidate.plan, SparsePlan):
             scaled = replace(candidate.plan, mass=np.ldexp(candidate.plan.mass, self._mass_exponent))
             self._offer_upper(bound_sparse(self._scaled, self._masses, scaled), trivial)
         elif isinstance(candidate.plan, GibbsPlan):
             plan = _moved(candidate.plan, self._scaled, self._cost_exponent)
             self._offer_upper(bound_gibbs(self._scaled, plan))
+        if candidate.potentials is not None:  # after the plan: see ``_offer_potentials``
+            f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
+            self._offer_potentials(f, g)
 
     def offer_zero(self) -> None:
         """The zero potential of the rows, lifted: one c-transform, exactly 0 where rows and columns coincide."""
@@ -86,8 +87,11 @@ class Certifier:
         if not (np.abs(f).max() < HOPELESS and np.abs(g).max() < HOPELESS):
             return
         centre = _middle(f[self._scaled.a > 0])  # keeps the two sums from cancelling each other
-        self._latest = self._scaled.cost.lift(f - centre, g + centre)
-        self._keep_lower(*self._latest)
+        for pair in self._scaled.cost.lifts(f - centre):
+            self._latest = pair
+            self._keep_lower(*pair)
+            if self.upper - self.lower <= TIGHT * abs(self.upper):  # what another c-transform may gain is rounding
+                return
 
     def _keep_lower(self, f: Potential, g: Potential, trivial: bool = False) -> None:
         """Price feasible potentials: ``sum a f + (A / B) sum b g`` rounded down once."""

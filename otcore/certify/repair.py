@@ -72,7 +72,9 @@ class _Flows:
 def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
     """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative."""
     flows = _tree_flows(problem, masses, plan)
-    mended = (_cancel_on_cycles(flows, problem.cost) or _reroute(problem, masses)) if flows.negative else flows
+    cost, mended = problem.cost, flows if not flows.negative else None
+    if mended is None:
+        mended = _cancel_on_cycles(flows, cost) or _reroute(problem, masses) or _fill(flows, masses, cost)
     return None if mended is None else _price(mended, problem, masses)
 
 
@@ -178,6 +180,34 @@ def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
         for arc, change in ((k, d), (int(rows[row]), -d), (int(columns[column]), -d), (new, d)):
             arcs.change(arc, change)
     return arcs
+
+
+def _fill(flows: _Flows, masses: FixedMasses, cost: Cost) -> _Flows | None:
+    """What fits along each arc, the heaviest first, and the rest from the north-west corner: nothing is negative.
+
+    For masses so far apart that the engine's integers, one unit at least, misjudge the light ones.
+    """
+    if "finite" not in cost.traits:
+        return None
+    n, m = cost.shape
+    left = [hi * LIMB + lo for hi, lo in zip(masses.hi.tolist(), masses.lo.tolist(), strict=True)]
+    heaviest = np.argsort(-flows.hi, kind="stable")
+    filled: list[tuple[int, int, int, int]] = []
+
+    def send(i: int, j: int) -> None:
+        units = min(left[i], left[n + j])
+        left[i] -= units
+        left[n + j] -= units
+        if units:
+            filled.append((i, j, *divmod(units, LIMB)))
+
+    for i, j in zip(flows.i[heaviest].tolist(), flows.j[heaviest].tolist(), strict=True):
+        send(i, j)
+    i = j = 0
+    while i < n and j < m:
+        send(i, j)
+        i, j = (i, j + 1) if left[i] else (i + 1, j)
+    return _Flows(*np.array(filled, np.int64).T.copy())
 
 
 class _Incidence:

@@ -226,14 +226,19 @@ class Cost(ABC):
                 out[i0:i1] = down
         return out
 
-    def lift(self, f: Potential, g: Potential | None = None) -> tuple[Potential, Potential]:
-        """Feasible potentials from any ``f``: two c-transforms, ``f_i + g_j <= M_ij`` in real arithmetic.
+    def lifts(self, f: Potential) -> Iterator[tuple[Potential, Potential]]:
+        """Feasible potentials, ``f_i + g_j <= M_ij`` in real arithmetic, from any ``f``; then better ones.
 
-        ``g`` is a hint that costs with structure may use; the default needs only ``f``.
+        Beside the c-transform of f, f itself is feasible; where it is not tight, a second c-transform raises it.
         """
         g = _vacuous_to_zero(self.ctransform(f, axis=0))
-        f = _vacuous_to_zero(self.ctransform(g, axis=1))
-        return f, g
+        yield f, g
+        yield _vacuous_to_zero(self.ctransform(g, axis=1)), g
+
+    def lift(self, f: Potential) -> tuple[Potential, Potential]:
+        """The last of :meth:`lifts`: no row and no column is loose."""
+        *_, pair = self.lifts(f)
+        return pair
 
     def grid_lift(self, u_x: Potential, u_y: Potential) -> tuple[Potential, Potential] | None:
         """ONE function u on the union of both supports with ``f = u(x)``, ``g = -u(y)`` exactly, for a metric.

@@ -23,6 +23,7 @@ __all__ = ["Products", "suits"]
 
 MANY = 24  # dimensions from which on products are faster than differences; at 10 they take as long
 PANEL = 1 << 18  # entries that are made at a time: 2 MB, which stay in the cache
+KEPT = 1 << 23  # entries that are made once: up to 64 MB
 
 
 def suits(cost: CloudCost) -> bool:
@@ -47,7 +48,7 @@ class Products:
         n, m = self.shape
         for i0 in range(0, n, step := max(1, BLOCK // m)):
             i1 = min(i0 + step, n)
-            yield i0, i1, self._entries(i0, i1, np.empty((i1 - i0, m)))
+            yield i0, i1, self._kept[i0:i1] if n * m <= KEPT else self._entries(i0, i1, np.empty((i1 - i0, m)))
 
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
@@ -80,6 +81,10 @@ class Products:
         np.maximum(out, 0.0, out=out)
         ground.finish(self.cost.ground, out.reshape(-1))
         return out
+
+    @cached_property
+    def _kept(self) -> Matrix:
+        return self._entries(0, self.shape[0], np.empty(self.shape))
 
     @cached_property
     def _factors(self) -> tuple[Matrix, Matrix]:

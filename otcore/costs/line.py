@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -226,10 +226,9 @@ class LineCost(Cost):
         out[by_target] = minima
         return out
 
-    def lift(self, f: Potential, g: Potential | None = None) -> tuple[Potential, Potential]:
+    def lifts(self, f: Potential) -> Iterator[tuple[Potential, Potential]]:
         g = self.ctransform(f, axis=0)
-        # f is feasible beside its own c-transform; the second one may only raise it.
-        return np.maximum(f, self.ctransform(g, axis=1)), g
+        yield np.maximum(f, self.ctransform(g, axis=1)), g  # at once: both take O(n)
 
     def grid_lift(self, u_x: Potential, u_y: Potential) -> tuple[Potential, Potential]:
         """One 1-Lipschitz function u on the union of the points: ``f = u(x)`` and ``g = -u(y)``.

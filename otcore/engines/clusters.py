@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -80,6 +81,7 @@ class Ordered:
     y: Indices
     row: Indices  # where each row of the cost stands
     column: Indices
+    certain: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -33,7 +33,7 @@ class State:
     f, g : potentials of the tree; feasible only when ``optimal``, until when those of a coarser cloud stand in
     pivots : how many so far
     violated : arcs that the last pricing added
-    optimal : whether no arc of the cost (of the candidates, with ``price=False``) is violated
+    optimal : whether no arc of the cost (of the candidates, with ``price=False``) is violated for certain
     rounds : how often all arcs were priced
     arcs : how many the simplex works on
     """
@@ -89,7 +89,7 @@ def generate(
             worst, stop = pricing.violated(f, g, deadline)
             arcs, rounds = arcs.extend(worst), rounds + 1
             violated = worst.i.size
-            optimal = violated == 0 and not stop
+            optimal = violated == 0 and not stop and pricing.certain
         yield State(basis, flow, f, g, pivots, violated, optimal, rounds, arcs.i.size)
         if optimal or stop:
             return

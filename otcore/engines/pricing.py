@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, TypeGuard
+from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
@@ -47,6 +47,11 @@ class Arcs(NamedTuple):
 
 class Pricing(Protocol):
     """How a cost is searched for arcs."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether none is violated where the last call found none; if not, another call will be."""
+        ...
 
     def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
         """Some arcs of least reduced cost of every row and column, row by row, and these reduced costs."""
@@ -109,6 +114,7 @@ class Streamed:
     """Every entry is looked at, block by block: any cost."""
 
     cost: Entries
+    certain: ClassVar[bool] = True
 
     def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
         cost, (n, m) = self.cost, self.cost.shape
@@ -152,11 +158,16 @@ class Streamed:
         return Arcs(i, j, self.cost.at(i, j)), stopped
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Proposed:
-    """Products propose arcs, differences of coordinates decide: Euclidean clouds in many dimensions."""
+    """Products propose arcs, differences of coordinates decide: Euclidean clouds in many dimensions.
+
+    Where products propose nothing, that is not certain; if it is asked again, differences look at every entry.
+    """
 
     cost: CloudCost
+    certain: bool = False
+    _in_doubt: bool = False
 
     @cached_property
     def rough(self) -> Streamed:
@@ -166,11 +177,14 @@ class Proposed:
         return self.rough.cheapest(potentials, deadline)
 
     def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+        self.certain = self._in_doubt
+        if self._in_doubt:
+            self._in_doubt = False
+            return Streamed(self.cost).violated(f, g, deadline)
         found, stopped = self.rough.violated(f, g, deadline, ROUGH * float(np.abs(f).max() + np.abs(g).max()))
         true = found.cost - f[found.i] - g[found.j] < -tolerance(f, g)
-        if stopped or true.any():
-            return Arcs(found.i[true], found.j[true], found.cost[true]), stopped
-        return Streamed(self.cost).violated(f, g, deadline)
+        self._in_doubt = not (stopped or true.any())
+        return Arcs(found.i[true], found.j[true], found.cost[true]), stopped
 
 
 class Boxes(NamedTuple):
@@ -201,6 +215,7 @@ class Boxed:
     """Boxes rule out most pairs: clouds in few dimensions, both sides in kd order (in any other, only slower)."""
 
     cost: CloudCost
+    certain: ClassVar[bool] = True
 
     @cached_property
     def x(self) -> Boxes:

@@ -66,7 +66,8 @@ class NetworkSimplex:
         for state in exact.solve(
             problem.cost, problem.a, problem.b, potentials=potentials, support=support, deadline=budget.deadline
         ):
-            if state.pivots >= look and not state.optimal:
+            settled = state.rounds > 0 and state.violated == 0  # if not for certain: the certificate may know already
+            if (state.pivots >= look or settled) and not state.optimal:
                 look = 2 * state.pivots
                 yield _candidate(problem, state)
         yield _candidate(problem, state)

@@ -9,6 +9,7 @@ import naive
 import numpy as np
 import pytest
 
+import otcore
 from otcore.certify import repair
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import bound_gibbs, bound_sparse
@@ -387,3 +388,14 @@ def test_parts_balance_only_if_every_one_does():
     q = Problem(a, a[::-1].copy(), DenseCost(np.ones((3, 3))))
     assert not repair._parts_balance(q, i, i)  # the part in the middle does
     assert repair._parts_balance(q, i, i[::-1].copy())
+
+
+def test_light_weights_that_the_engine_misjudges_leave_a_plan_all_the_same():
+    """Of masses below 2^-61 the engine's integers are all one unit: it lets a weight of 1e-77 supply one of 1e-21."""
+    a, b = np.array([1.0, 1e-77]), np.array([1.0, 1e-250, 1e-229, 7e-27, 4e-21, 1e-134])
+    b *= a.sum() / b.sum()
+    M = [[5.0, 9, 10, 7, 8, 3], [5, 8, 4, 3, 0, 5]]
+    s = otcore.solve(a, b, cost=M)
+    truth = naive.transport(a.tolist(), b.tolist(), M)
+    assert Fraction(s.lower) <= truth <= Fraction(s.upper) and s.certified
+    assert s.certificate.verify(exact=True)

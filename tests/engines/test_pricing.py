@@ -41,11 +41,16 @@ def test_what_products_propose_is_violated_and_the_last_word_is_exact(exponent, 
     assert value == pytest.approx(other, rel=1e-12)
     f = state.f.copy()
     f[7] += 1e-14 * M.max()  # below what products can see
-    found, _ = Proposed(cost).violated(f, state.g, None)
+    proposed = Proposed(cost)
+    found, _ = proposed.violated(f, state.g, None)
+    assert found.i.size == 0 and not proposed.certain
+    found, _ = proposed.violated(f, state.g, None)
+    assert proposed.certain
     expected, _ = Streamed(cost).violated(f, state.g, None)
     assert set(zip(found.i, found.j, strict=True)) == set(zip(expected.i, expected.j, strict=True))
     f[7] += 0.1 * M.max()
-    found, _ = Proposed(cost).violated(f, state.g, None)
+    found, _ = proposed.violated(f, state.g, None)
+    assert not proposed.certain
     assert found.i.size > 0 and (found.cost - f[found.i] - state.g[found.j] < 0).all() and set(found.i) == {7}
 
 
