@@ -132,7 +132,9 @@ def tops(rows, i0, g, k, f, row_top, lanes):
             _lower(x[j : j + LANES], best)
         _lower(x[whole:], best[: m - whole])
         row_top[i] = _least_of(best, k)
-        f[i] = _least_of(best, 1)
+        f[i] = np.inf
+        for t in range(LANES):  # a literal k = 1 would compile the selection again
+            f[i] = min(f[i], best[t])
         if f[i] < np.inf:
             for j in range(m):
                 x[j] -= f[i]
@@ -148,8 +150,11 @@ def _lower(x, best):
 @njit(cache=True, nogil=True)
 def column_tops(lanes, k, out):
     """What about ``k`` entries of each column do not exceed, from the minima of its lanes."""
+    column = np.empty(lanes.shape[0])  # contiguous, as the rows of `tops` are: compiled once
     for j in range(out.size):
-        out[j] = _least_of(lanes[:, j], k)
+        for t in range(column.size):
+            column[t] = lanes[t, j]
+        out[j] = _least_of(column, k)
 
 
 @njit(cache=True, nogil=True)

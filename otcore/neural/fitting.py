@@ -37,7 +37,7 @@ RACERS: tuple[tuple[str, Side], ...] = (
     ("projected", "y"),
 )
 RACE, SHORTEST = 0.2, 200  # share of the steps, and fewest, each with a whole schedule: its end decides, not its start
-AHEAD = 1.3  # of the plain funnels of its side: a projected one learns faster, and is overtaken where it gains less
+AHEAD = 1.3  # times the plain funnels of its side: a projected critic learns faster, and is overtaken if it gains less
 WIDEST = 256  # dimensions in which projected funnels race: an SVD every step
 FUNNELS = 1024
 FEWEST = 20  # samples a side that can be split
@@ -96,10 +96,10 @@ def _winner(x: Data, y: Data, options: CriticOptions, generator: Generator, dead
         short = replace(options, max_iter=steps, lipschitz=name, side=side, callback=None)
         end = begin + 0.5 * (deadline - begin) * k / len(racers)  # half of the time for the race
         value = _certified_value(_fit_one(x, y, short, generator, end, None), x.validation, y.validation)
-        bar = AHEAD * reached.get(("funnel", side), -math.inf) if name == "projected" else -math.inf
-        if value > bar:  # never for nan
-            reached[name, side] = value
-    name, side = max(reached, key=lambda racer: reached[racer], default=RACERS[0])
+        reached[name, side] = value if value > -math.inf else -math.inf  # nan is last, too
+    name, side = max(reached, key=lambda racer: reached[racer])
+    if name == "projected" and reached[name, side] < AHEAD * reached["funnel", side]:
+        name = "funnel"
     return replace(options, lipschitz=name, side=side)
 
 
