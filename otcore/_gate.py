@@ -9,7 +9,10 @@ import numpy as np
 from otcore._types import Array
 from otcore.errors import InvalidProblemError, NegativeWeightError, NonFiniteError, ShapeError
 
-__all__ = ["as_array", "as_power", "as_weights", "eps_of", "require_finite"]
+__all__ = ["MOST_AXES", "as_array", "as_number", "as_power", "as_weights", "eps_of", "require_finite"]
+
+
+MOST_AXES = 16  # of a lattice; NumPy ends at 32
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -28,18 +31,46 @@ def as_array(value: Any, name: str) -> Array:
         raise InvalidProblemError(
             f"{name} is a sparse matrix; pass {name}.toarray() (with inf where an arc is forbidden, not 0)"
         )
-    if hasattr(value, "detach"):  # a torch tensor, wherever it lives; torch itself is not needed
-        value = value.detach().cpu().resolve_conj().resolve_neg().numpy()
+    if hasattr(value, "detach"):
+        value = _of_tensor(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{name} is not a rectangular array: {error}") from None
+    except (TypeError, RuntimeError) as error:  # tensors in a list
+        raise InvalidProblemError(f"{name} is no array of numbers ({error}); convert it to one first") from None
     if array.dtype.kind not in "biuf":
         raise InvalidProblemError(
             f"{name} has dtype {array.dtype}; expected real numbers (bool, integer or float). "
             f"Convert it first, for example {name}.astype(float)"
         )
     return array.astype(np.float64, copy=False)
+
+
+def _of_tensor(value: Any, name: str) -> Any:
+    """A torch tensor, wherever it lives, as an array; torch itself is not needed."""
+    try:
+        tensor = value.detach().cpu().resolve_conj().resolve_neg()
+        try:
+            return tensor.numpy()
+        except TypeError:  # bfloat16 and narrower
+            return tensor.double().numpy()
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:  # sparse, quantised, without data ...
+        raise InvalidProblemError(
+            f"{name} is a tensor that NumPy cannot read ({error}); pass a dense one of float64 that holds data"
+        ) from None
+
+
+def as_number(value: Any) -> float:
+    """A real number as a float, infinite where it is beyond the floats; nan for anything else."""
+    if isinstance(value, (str, bytes)) or value is np.ma.masked or np.ndim(value) > 0:
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+    except (TypeError, ValueError, RuntimeError):
+        return np.nan
 
 
 def eps_of(value: Any) -> float:
@@ -68,10 +99,7 @@ def require_finite(array: Array, name: str, *, allow_inf: bool = False) -> None:
 
 def as_power(value: Any, name: str) -> float:
     """The power of a distance: a finite number >= 1."""
-    try:
-        power = float(value)
-    except (TypeError, ValueError):
-        power = np.nan
+    power = as_number(value)
     if not 1 <= power < np.inf:
         raise InvalidProblemError(f"{name} is {value!r}; expected a finite number >= 1")
     return power

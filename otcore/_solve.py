@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array
-from otcore._types import Indices
+from otcore._gate import as_array, as_number
+from otcore._types import Indices, Potential
 from otcore.certify.certifier import Certifier
 from otcore.certify.completion import complete
 from otcore.errors import InfeasibleError, InvalidProblemError, NotCertifiedError, ShapeError
-from otcore.plans import SparsePlan
+from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
 from otcore.reductions import Reduction, reduce
 from otcore.solution import Candidate, Certificate, Snapshot, Solution, Status
@@ -23,6 +24,7 @@ from otcore.solvers._protocol import Budget, Solver
 
 __all__ = ["require_certified", "run"]
 
+LARGEST = 2.0**900  # exponent of a plan; beyond, and below its inverse, nothing is left of the numbers
 HOPELESS = 2.0**200  # potentials of a start that many times the largest cost say nothing
 ROUNDING = 1e-12  # of the value: nothing trivial improves a gap below it
 PATIENT = 1 << 22  # pairs (i, j): above, a solve takes so long that an interval stands ready before it begins
@@ -196,7 +198,8 @@ class _Loop:
     @property
     def closed(self) -> bool:
         lower, upper = self.certifier.lower, self.certifier.upper
-        return upper - lower <= self.rtol * max(abs(lower), abs(upper)) + (self.atol or 0.0)
+        allowed = self.rtol * max(abs(lower), abs(upper), 2.0**-1074) + (self.atol or 0.0)  # inf times 0 is nan
+        return upper - lower <= allowed and upper - lower < np.inf
 
     def solution(self, status: Status) -> Solution:
         certificate = self.certifier.certificate()
@@ -253,24 +256,50 @@ def _as_candidate(start: Candidate | Solution, problem: Problem) -> Candidate:
         start = Candidate(start.plan, (start.f, start.g))
     if not isinstance(start, Candidate):
         raise InvalidProblemError(f"start is a {type(start).__name__}; expected a Solution or a Candidate")
-    f, g = (None, None) if start.potentials is None else (as_array(h, "start.potentials") for h in start.potentials)
-    if f is not None and g is not None and (f.shape, g.shape) != ((shape[0],), (shape[1],)):
-        raise ShapeError(
-            f"start.potentials have shapes {f.shape} and {g.shape}; expected ({shape[0]},) and ({shape[1]},), "
-            "one number per weight"
-        )
-    if f is not None and g is not None:
-        reach = HOPELESS * max(map(abs, problem.cost.bounds()))
-        if not ((np.abs(f) <= reach).all() and (np.abs(g) <= reach).all()):  # false for nan, too
-            f = g = None  # of another problem: in this one's units they would overflow
-    plan = start.plan
+    potentials, plan = start.potentials, start.plan
+    top = max(map(abs, problem.cost.bounds()))
+    if potentials is not None:
+        f, g = _pair(potentials, shape, "start.potentials")
+        potentials = (f, g) if _near(f, g, HOPELESS * top) else None
+    if plan is not None and not isinstance(plan, SparsePlan | GibbsPlan):
+        raise InvalidProblemError(f"start.plan is a {type(plan).__name__}; expected a SparsePlan or a GibbsPlan")
     if plan is not None and plan.shape != shape:
         raise ShapeError(f"start.plan has shape {plan.shape}; expected {shape}")
-    if isinstance(plan, SparsePlan) and not (_within(plan.i, shape[0]) and _within(plan.j, shape[1])):
+    if isinstance(plan, SparsePlan):
+        plan = _as_sparse(plan, shape)
+    elif plan is not None:
+        f, g = _pair((plan.f, plan.g), shape, "start.plan: its potentials")
+        reach = HOPELESS * top
+        plan = replace(plan, f=f, g=g) if _near(f, g, reach) and reach < LARGEST * plan.epsilon else None
+    return Candidate(plan, potentials)
+
+
+def _pair(pair: Any, shape: tuple[int, int], name: str) -> tuple[Potential, Potential]:
+    """Potentials of the right shapes; those of another problem, or nan, pass."""
+    try:
+        f, g = (as_array(h, name) for h in pair)
+    except (TypeError, ValueError):
+        f = g = np.empty(0)
+    if (f.shape, g.shape) != ((shape[0],), (shape[1],)):
+        raise ShapeError(
+            f"{name} have shapes {f.shape} and {g.shape}; expected ({shape[0]},) and ({shape[1]},), "
+            "a pair (f, g) with one number per weight"
+        )
+    return f, g
+
+
+def _near(f: Potential, g: Potential, reach: float) -> bool:
+    """Whether potentials may be of this problem: those of another would overflow in its units."""
+    return bool((np.abs(f) <= reach).all() and (np.abs(g) <= reach).all())  # false for nan, too
+
+
+def _as_sparse(plan: SparsePlan, shape: tuple[int, int]) -> SparsePlan | None:
+    """Kernels do not look at indices; a plan with masses that are no numbers says nothing."""
+    if not plan.i.shape == plan.j.shape == plan.mass.shape == plan.mass_low.shape == (plan.mass.size,):
+        raise ShapeError("start.plan: expected i, j and mass of the same length, one entry each")
+    if not (_within(plan.i, shape[0]) and _within(plan.j, shape[1])):
         raise ShapeError(f"start.plan has rows or columns out of range; expected indices of a plan of shape {shape}")
-    if isinstance(plan, SparsePlan) and not np.isfinite(plan.mass).all():
-        plan = None
-    return Candidate(plan, None if f is None or g is None else (f, g))
+    return plan if np.isfinite(plan.mass).all() else None
 
 
 def _within(indices: Indices, size: int) -> bool:
@@ -283,10 +312,7 @@ def _some(indices: np.ndarray) -> str:
 
 
 def _tolerance(value: float, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
+    number = as_number(value)
     if not number >= 0:
         raise InvalidProblemError(f"{name} is {value!r}; expected a number >= 0")
     return number

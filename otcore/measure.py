@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array, as_weights, eps_of, require_finite
+from otcore._gate import MOST_AXES, as_array, as_weights, eps_of, require_finite
 from otcore._types import Array, ArrayLike, Points, Weights
 from otcore.errors import ShapeError
 
@@ -82,12 +82,13 @@ class Measure:
         [[0.0, 0.0], [0.0, 0.5], [0.5, 0.0], [0.5, 0.5]]
         """
         masses = as_array(histogram, "histogram")
-        if masses.ndim == 0 or masses.size == 0:
-            raise ShapeError(f"histogram has shape {masses.shape}; expected at least one bin")
+        if not 1 <= masses.ndim <= MOST_AXES or masses.size == 0:
+            raise ShapeError(f"histogram has shape {masses.shape}; expected at least one bin on 1 to {MOST_AXES} axes")
         step, start = (_per_axis(v, name, masses.ndim) for v, name in ((spacing, "spacing"), (origin, "origin")))
         if not (step > 0).all():
             raise ShapeError(f"spacing is {spacing}; expected positive lengths")
-        axes = tuple(o + h * np.arange(n) for o, h, n in zip(start, step, masses.shape, strict=True))
+        with np.errstate(over="ignore"):  # such points are refused in words
+            axes = tuple(o + h * np.arange(n) for o, h, n in zip(start, step, masses.shape, strict=True))
         measure = cls(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes)), masses.reshape(-1))
         vars(measure).update(eps=eps_of(histogram), lattice=axes)
         return measure

@@ -16,10 +16,12 @@ from otcore import (
     NegativeWeightError,
     NonFiniteError,
     OTError,
+    ProblemTooLargeError,
     ShapeError,
     UnknownMethodError,
     UnsupportedProblemError,
 )
+from otcore.plans import GibbsPlan, SparsePlan
 
 INF, NAN = np.inf, np.nan
 A, B, M = [0.5, 0.5], [0.25, 0.75], [[0.0, 1.0], [2.0, 3.0]]
@@ -191,8 +193,68 @@ BAD = {
         ShapeError,
         r"\(1,\)",
     ),
+    "start of one vector": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.Candidate(potentials=np.zeros(3))),
+        ShapeError,
+        r"start.potentials .* pair",
+    ),
+    "start of three": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.Candidate(potentials=(1, 2, 3))),
+        ShapeError,
+        "start.potentials",
+    ),
+    "start with no plan": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.Candidate(plan="x")),
+        InvalidProblemError,
+        "start.plan is a str; expected",
+    ),
+    "start with a torn plan": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.Candidate(plan=SparsePlan([0, 1], [0], [1.0], (3, 2)))),
+        ShapeError,
+        "start.plan: expected i, j and mass of the same length",
+    ),
+    "start with a square plan": (
+        lambda: otcore.wasserstein(X, Y, start=otcore.Candidate(plan=SparsePlan([[0]], [[0]], [[1.0]], (3, 2)))),
+        ShapeError,
+        "start.plan: expected i, j and mass of the same length",
+    ),
+    "start with a short entropic plan": (
+        lambda: otcore.wasserstein(X, Y, start=entropic(f=np.zeros(2))),
+        ShapeError,
+        r"start.plan: its potentials have shapes \(2,\)",
+    ),
+    "start with an entropic plan of text": (
+        lambda: otcore.wasserstein(X, Y, start=entropic(f=["a", "b", "c"])),
+        InvalidProblemError,
+        "start.plan",
+    ),
+    "order of 400 digits": (lambda: otcore.wasserstein(X, Y, order=10**400), InvalidProblemError, "order"),
+    "order masked": (lambda: otcore.wasserstein(X, Y, order=np.ma.masked), InvalidProblemError, "order is masked"),
+    "rtol masked": (lambda: otcore.wasserstein(X, Y, rtol=np.ma.masked), InvalidProblemError, "rtol is masked"),
+    "rtol of two": (lambda: otcore.wasserstein(X, Y, rtol=[1e-3, 1e-3]), InvalidProblemError, "rtol"),
+    "forty axes": (lambda: Measure.from_histogram(np.ones((1,) * 40)), ShapeError, "expected at least one bin"),
+    "a lattice of seventy axes": (
+        lambda: otcore.GridCost([[0.0]] * 70, [[1.0]] * 70),
+        ShapeError,
+        "axes_x has 70 axes",
+    ),
+    "a lattice that no machine holds": (
+        lambda: otcore.GridCost([np.arange(1e5)] * 3, [[1.0]] * 3),
+        ProblemTooLargeError,
+        "axes_x, a lattice of 1000000000000000 nodes, needs",
+    ),
+    "a spacing that overflows": (
+        lambda: Measure.from_histogram(np.ones((3, 3)), spacing=1e308),
+        NonFiniteError,
+        r"points\[2, 1\]",
+    ),
     "sparse cost": (lambda: otcore.w1(A, B, sparse()), InvalidProblemError, "toarray"),
 }
+
+
+def entropic(f):
+    cost = otcore.CloudCost(X, Y)
+    return otcore.Candidate(GibbsPlan(f, np.zeros(2), 0.1, np.full(3, 1 / 3), np.full(2, 0.5), cost))
 
 
 def sparse():

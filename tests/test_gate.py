@@ -120,3 +120,12 @@ def test_what_is_no_mass_is_refused(value, error, message):
 
 def test_the_smallest_weight_is_a_weight():
     assert as_weights([0.0, 5e-324], "a").tolist() == [0.0, 5e-324]
+
+
+def test_tensors_of_any_kind_are_read_or_refused_in_words():
+    torch = pytest.importorskip("torch")
+    assert as_array(torch.tensor([1.5, 2.0], dtype=torch.bfloat16), "a").tolist() == [1.5, 2.0]
+    sparse = torch.tensor([[1.0, 0.0]]).to_sparse()
+    for bad in (sparse, torch.empty(2, device="meta"), [torch.ones(2, requires_grad=True)] * 2):
+        with pytest.raises(InvalidProblemError, match=r"^a is .* (pass|convert)"):
+            as_array(bad, "a")

@@ -181,8 +181,9 @@ class Certifier:
 
 def _moved(plan: GibbsPlan, problem: Problem, exponent: int) -> GibbsPlan:
     """The same entropic plan, stated in the units of ``problem`` (costs times ``2 ** exponent``)."""
-    f, g = np.ldexp(plan.f, exponent), np.ldexp(plan.g, exponent)
-    return GibbsPlan(f, g, float(np.ldexp(plan.epsilon, exponent)), problem.a, problem.b, problem.cost)
+    with np.errstate(over="ignore"):  # an infinite epsilon stands for the product of the marginals
+        f, g, epsilon = (np.ldexp(v, exponent) for v in (plan.f, plan.g, plan.epsilon))
+    return GibbsPlan(f, g, float(epsilon), problem.a, problem.b, problem.cost)
 
 
 def _middle(h: Potential) -> float:

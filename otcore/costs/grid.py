@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from otcore._gate import as_power
+from otcore._gate import MOST_AXES, as_power
+from otcore._memory import require_memory
 from otcore._types import Array, Indices, Matrix, Points, Potential, Weights
 from otcore.costs._cost import Cost, Sweep, Tail
 from otcore.costs._kd import frozen
@@ -24,6 +25,7 @@ from otcore.errors import ShapeError, UnsupportedProblemError
 __all__ = ["SEPARABLE", "GridCost"]
 
 SEPARABLE = {("euclidean", 2.0), ("cityblock", 1.0)}  # (metric, exponent): sums over the axes
+BYTES = 32  # a coordinate: of the nodes and of copies on the way to them
 SAFE_BITS = 900.0  # a plain product of kernels loses nothing that matters while no factor is below 2^-900
 FILLED = 8  # a support that fills less than this part of the lattice is cheaper as a cloud
 SPARSE_PAIRS = 1 << 29  # more are not searched for the few that carry a plan: passes are so much cheaper
@@ -69,6 +71,8 @@ def _axes(axes: Any, name: str) -> tuple[Array, ...]:
     many = isinstance(axes, list | tuple) or (isinstance(axes, np.ndarray) and axes.ndim > 0)
     if not many or not len(axes):
         raise ShapeError(f"{name} is {axes!r}; expected a list with the coordinates along each axis")
+    if len(axes) > MOST_AXES:
+        raise ShapeError(f"{name} has {len(axes)} axes, at most {MOST_AXES} are allowed; leave out those of one node")
     lines = tuple(as_points(axis, f"{name}[{k}]") for k, axis in enumerate(axes))
     for k, line in enumerate(lines):
         if line.shape[1] != 1:
@@ -115,6 +119,9 @@ class GridCost(CloudCost):
                 "and 'cityblock' itself. CloudCost takes the rest"
             )
         self._lattices = tuple(_Lattice(_axes(axes, name)) for name, axes in (("axes_x", axes_x), ("axes_y", axes_y)))
+        for name, lattice in zip(("axes_x", "axes_y"), self._lattices, strict=True):
+            d, nodes = len(lattice.axes), math.prod(lattice.shape)
+            require_memory(BYTES * d * nodes, f"{name}, a lattice of {nodes} nodes,", "take fewer along each axis")
         x, y = (lattice.points for lattice in self._lattices)
         super().__init__(x, y, metric, exponent, order)
 

@@ -65,7 +65,7 @@ def coarse_start(
                 if iterate.error <= ROUGH or iterate.passes >= PASSES or expired():
                     break
             f, g = iterate.f, iterate.g
-            if k < len(epsilons) - 1 and crowd(level, epsilon, f, g) > FINE:
+            if k < len(epsilons) - 1 and not expired() and crowd(level, epsilon, f, g) > FINE:
                 break
             above, level = level, finer.pop()
             f, g = level.extended(above, epsilon, f, g)

@@ -6,11 +6,12 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 
+from otcore._gate import as_number
 from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
@@ -34,7 +35,9 @@ PATIENCE, FEW = 40, 8  # passes over the cost that a level may take, and a rough
 LARGE = 1 << 26  # entries of a cost whose passes are dear
 POOR = 20.0  # times the error wanted: to fill what a plan lacks then costs more than epsilon does
 LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
-LARGEST_EXPONENT = 2.0**1000  # of M / epsilon
+LARGEST_EXPONENT = 2.0**46  # of M / epsilon: rounding it by an ulp changes an entry by a hundredth
+STEEPEST, FLATTEST = 1e-9, 0.99  # ladder
+TINIEST = 2.0**-1000  # share of the mass: what is less has no logarithm, and to a candidate it makes no difference
 WIDE = 4.0  # times the largest cost
 SPARSE = 1 / 64, 300_000  # of the columns share a row's mass, and entries carry the plan: the exact engine is faster
 
@@ -112,19 +115,22 @@ class Sinkhorn:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        self._require(
-            "epsilon", self.epsilon is None or _between(0, self.epsilon), "a positive number in units of the cost"
-        )
-        self._require("ladder", _between(0, self.ladder, 1), "a ratio between 0 and 1")
-        self._require("tol", self.tol == 0 or _between(0, self.tol), "a number >= 0")
+        ratio = f"a ratio between {STEEPEST} and {FLATTEST}"
+        if self.epsilon is not None:
+            self._take("epsilon", value := as_number(self.epsilon), 0 < value < np.inf, "a positive number")
+        self._take("ladder", value := as_number(self.ladder), STEEPEST <= value <= FLATTEST, ratio)
+        self._take("tol", value := as_number(self.tol), 0 <= value < np.inf, "a number >= 0")
         for name in ("max_iter", "threads"):
             value = getattr(self, name)
-            self._require(name, isinstance(value, Integral) and int(value) >= 1, "a whole number >= 1")
-        self._require("accelerate", isinstance(self.accelerate, bool), "True or False")
+            whole = isinstance(value, Integral) and int(value) >= 1
+            self._take(name, int(value) if whole else value, whole, "a whole number >= 1")
+        self._take("accelerate", self.accelerate, isinstance(self.accelerate, bool), "True or False")
 
-    def _require(self, name: str, holds: bool, expected: str) -> None:
+    def _take(self, name: str, value: Any, holds: bool, expected: str) -> None:
+        """Options may come as any kind of number: kernels compute in the kind that they are given."""
         if not holds:
             raise UnsupportedProblemError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        object.__setattr__(self, name, value)
 
     @property
     def caps(self) -> bool:
@@ -136,7 +142,7 @@ class Sinkhorn:
         if self.threads > 1:
             cost, units = problem.cost.threaded(self.threads), (problem.cost_unit, problem.mass_unit)
             problem = Problem.trusted(problem.a, problem.b, cost, cost_unit=units[0], mass_unit=units[1])
-        a, b = problem.a / problem.a.sum(), problem.b / problem.b.sum()
+        a, b = (np.maximum(w / w.sum(), TINIEST) for w in (problem.a, problem.b))
         warm = None if start is None else _sensible(start.potentials, problem)
         stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]
         mean = coarse_epsilon(stack[-1].cost, stack[-1].a, stack[-1].b)
@@ -150,6 +156,8 @@ class Sinkhorn:
     ) -> Iterator[Candidate]:
         points, (n, m) = stack[0], problem.shape
         a, b, epsilons = points.a, points.b, mean * self.ladder ** np.arange(LEVELS + 1)
+        finest = max(map(abs, problem.cost.bounds())) / LARGEST_EXPONENT
+        epsilons = np.maximum(epsilons, min(mean, finest))
         first, f, g = coarse_start(stack, epsilons, budget.expired)
         if warm is not None:
             f, g = warm
@@ -192,7 +200,7 @@ class Sinkhorn:
         if warm is not None:
             first, (f, g) = above, warm
         for epsilon in epsilons[first:]:
-            tol = max(self.tol, _reachable(problem, epsilon)) if epsilon == last else ROUGH
+            tol = max(self.tol if epsilon == last else ROUGH, _reachable(problem, epsilon))
             for iterate in sinkhorn(
                 problem.cost,
                 a,
@@ -210,6 +218,8 @@ class Sinkhorn:
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():
                     break
             f, g = iterate.f, iterate.g
+            if budget.expired():
+                break
         f, g, *_ = problem.cost.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
         error = problem.cost.sinkhorn_pass(last, f, g, a, b).row_error
         return _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
@@ -228,10 +238,6 @@ def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budge
     plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
     report = SinkhornReport(epsilon * problem.cost_unit, None, None, iterate.error, iterate.passes, state.pivots)
     return Candidate(plan, (state.f, state.g), report)
-
-
-def _between(low: float, value: Any, high: float = np.inf) -> bool:
-    return isinstance(value, Real) and low < float(value) < high
 
 
 def _sensible(potentials: Pair | None, problem: Problem) -> Pair | None:
