@@ -60,7 +60,8 @@ def solve(
     metric : {"euclidean", "cityblock", "chebyshev"}, callable or (n, n) array_like
         Declared a metric: a name, a callable ``(X, Y) -> (n, m)``, or distances on one common support.
     cost : (n, m) array_like, Cost or "sqeuclidean", optional
-        Used as it is instead of ``metric ** order``; ``+inf`` forbids an arc.
+        Used as it is instead of ``metric ** order``; ``+inf`` forbids an arc.  A float64 matrix is not copied: the
+        certificate speaks of it as long as it is left unchanged.
     rtol, atol : float, optional
         Done when ``gap <= rtol * max(|lower|, |upper|) + atol``, in units of ``value``.  Default: the method's
         ``rtol``; for ``atol`` what rounding alone can leave.

@@ -272,4 +272,5 @@ def _root(value: float, order: float, direction: int = 0) -> float:
     root = float(value ** (1.0 / order))
     # pow within 2 ulps; and 1 / order is off by u, which the logarithm of the value magnifies.
     slack = (8.0 + 2.0 * abs(math.log(value)) / order) * 2.0**-53
-    return root * (1.0 + direction * slack)
+    root *= 1.0 + direction * slack
+    return math.nextafter(root, direction * math.inf) if direction else root  # subnormal products lose more

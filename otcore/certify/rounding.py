@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import fsum, inf, ldexp, nextafter
+from math import fsum, inf, isfinite, ldexp, nextafter, prod
 
-__all__ = ["Interval", "edge", "outward_sum", "product_up", "rescaled", "round_outward"]
+__all__ = ["Interval", "edge", "in_units", "outward_sum", "product_up", "rescaled", "round_outward"]
 
 Interval = tuple[float, float, float]  # (hi, lo, err): a real number within err of hi + lo
 
@@ -36,6 +36,16 @@ def round_outward(exact: Fraction, direction: int) -> float:
     if direction * (Fraction(value) - exact) < 0:
         value = nextafter(value, direction * inf)
     return value
+
+
+def in_units(value: float, direction: int, *units: float) -> float:
+    """``value`` times all units, rounded outwards once; infinities stay."""
+    if not isfinite(value):
+        return value
+    try:
+        return round_outward(prod(map(Fraction, units), start=Fraction(value)), direction)
+    except OverflowError:  # beyond the floats: only one end of an interval can be there
+        return direction * inf
 
 
 def rescaled(value: float, exponent: int, direction: int) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from otcore._gate import as_number
 from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
+from otcore.certify.rounding import in_units
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
 from otcore.engines.entropic import Iterate, coarse_epsilon, sinkhorn
 from otcore.errors import UnsupportedProblemError
@@ -254,9 +255,12 @@ def _reachable(problem: Problem, epsilon: float) -> float:
 
 def _candidate(problem: Problem, iterate: Iterate, epsilon: float, values: bool = False) -> Candidate:
     plan = GibbsPlan(iterate.f, iterate.g, epsilon, problem.a, problem.b, problem.cost)
-    unit = problem.cost_unit * problem.mass_unit
     values &= all(np.isfinite(h).all() for h in (plan.f, plan.g))  # inf where forbidden arcs shut a node off
-    dual, value = (unit * bound for bound in regularised_interval(plan)) if values else (None, None)
+    dual: float | None = None
+    value: float | None = None
+    if values:
+        ends = zip(regularised_interval(plan), (-1, 1), strict=True)
+        dual, value = (in_units(end, direction, problem.cost_unit, problem.mass_unit) for end, direction in ends)
     if "finite" not in problem.cost.traits:  # the plan is rounded onto its marginals across forbidden arcs
         value = None
     report = SinkhornReport(epsilon * problem.cost_unit, value, dual, iterate.error, iterate.passes)

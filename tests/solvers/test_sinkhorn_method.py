@@ -9,6 +9,7 @@ import naive
 import numpy as np
 import pytest
 
+import otcore
 from otcore import UnsupportedProblemError, solve
 from otcore.costs import CloudCost, MatrixMetricCost
 from otcore.solvers.sinkhorn import Sinkhorn
@@ -295,3 +296,12 @@ def test_a_weight_small_as_rounding_that_no_arc_reaches_has_no_regularised_value
     s = solve([1.0, 1e-20, 0.5], [1.5], cost=M, method=Sinkhorn(epsilon=0.1))
     assert s.lower <= 2.0 <= s.upper
     assert (s.report.value, s.report.dual, s.report.gap) == (None, None, None)
+
+
+@pytest.mark.parametrize("unit, mass", [(1, 1e-320), (1e-160, 1e-160), (1e-155, 1e-160)])
+def test_regularised_values_below_the_normal_floats_are_rounded_outwards(unit, mass):
+    """Regression: both ends were rounded to the same subnormal number, which was not the value."""
+    x, y = np.array([[0.0, 0], [1, 0], [0, 2]]) * unit, np.array([[3.0, 1], [1, 1]]) * unit
+    p, q = otcore.Measure(x, np.array([1.0, 1, 2]) * mass), otcore.Measure(y, np.array([2.0, 2]) * mass)
+    report = solve(p, q, method=Sinkhorn(epsilon=0.5 * unit), rtol=1.0).report
+    assert 0 < report.dual < report.value
