@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from otcore._kernels.ground import block
+from otcore._kernels.ground import CHEBYSHEV, CITYBLOCK, block, finish
 
 ROWS, COLUMNS = 8, 256  # a block of entries: 16 kB, half of the first-level cache
 
@@ -26,6 +26,23 @@ def fill(ground, x, yt, out):
             for k in range(part.shape[0]):
                 for t in range(part.shape[1]):  # a slice assignment would take a second longer to compile
                     out[i + k, j + t] = part[k, t]
+
+
+@njit(cache=True, nogil=True)
+def pairs(ground, x, y, i, j, out):
+    """``out[k] = M(x_i[k], y_j[k])``, the same floats as :func:`fill`'s; y (m, d)."""
+    for k in range(i.size):
+        base = 0.0
+        for t in range(x.shape[1]):
+            delta = x[i[k], t] - y[j[k], t]
+            if ground[0] == CITYBLOCK:
+                base += abs(delta)
+            elif ground[0] == CHEBYSHEV:
+                base = max(base, abs(delta))
+            else:
+                base += delta * delta
+        out[k] = base
+    finish(ground, out)
 
 
 @njit(cache=True, nogil=True)

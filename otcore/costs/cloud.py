@@ -105,7 +105,13 @@ class CloudCost(Cost):
         return self._between(self._x[i0:i1], self._y_t)
 
     def at(self, i: Indices, j: Indices) -> Array:
-        return self._of_differences(self._x[i] - self._y[j])
+        if self.x.shape[1] <= PRUNED_DIMENSIONS:
+            return self._of_differences(self._x[i] - self._y[j])
+        from otcore._kernels.cloud import pairs
+
+        out = np.empty(np.size(i))
+        pairs(self._ground, *self.zoomed, np.ascontiguousarray(i), np.ascontiguousarray(j), out)
+        return out
 
     def at_upper(self, i: Indices, j: Indices) -> Array:
         same = (self.x[i] == self.y[j]).all(axis=1)
