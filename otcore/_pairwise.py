@@ -6,14 +6,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from math import fsum
 from typing import Any
 
 import numpy as np
 
 from otcore._api import EUCLIDEAN, Metric, as_problem, solve
 from otcore._gate import as_array
-from otcore._types import Matrix
+from otcore._types import Matrix, Weights
+from otcore.certify.rounding import round_outward
 from otcore.errors import InvalidProblemError, OTError
+from otcore.solution import Solution, _root
 from otcore.solvers._protocol import Solver
 
 __all__ = ["DistanceMatrix", "pairwise"]
@@ -21,12 +25,17 @@ __all__ = ["DistanceMatrix", "pairwise"]
 TILE = 8  # measures a side of the block that travels to a worker: 64 solves for 16 measures on the way
 
 Pair = tuple[int, int]
-Found = tuple[float, float, float, bool]
+Job = tuple[dict[int, Any], dict[int, Any], list[Pair], dict[str, Any], bool]  # the arguments of _solve_tile
+Found = tuple[float, float, float, bool]  # distance, lower, upper, whether the tolerance was reached
 
 
 @dataclass(frozen=True, eq=False)
 class DistanceMatrix:
     """Distances between measures, each with its certified interval.
+
+    Entry (i, j) is scaled to the mass of the i-th row's measure, as in :func:`solve` that of ``p``.  So where the sums
+    of weights differ by rounding, entries (i, j) and (j, i) do as well; ``np.maximum(distance, distance.T)`` is an
+    upper bound of both.
 
     Attributes
     ----------
@@ -72,8 +81,9 @@ def pairwise(
     measures : sequence of k measures
         Each as ``p`` of :func:`solve`: a Measure, samples, or weights beside a ``metric`` matrix.
     others : sequence of l measures, optional
-        Distances from ``measures`` to these.  Without it the matrix is symmetric with a zero diagonal and only its
-        half is solved, if ``metric`` is a name or a symmetric matrix; a callable is not taken at its word.
+        Distances from ``measures`` to these.  Without it the diagonal is zero and only half of the matrix is solved,
+        if ``metric`` is a name or a symmetric matrix; a callable is not taken at its word.  The other half is its
+        mirror image, in the masses of the other measures: symmetric to the last bit where these are equal.
     method, order, metric, rtol
         As in :func:`solve`, for every pair.
     max_seconds : float, optional
@@ -113,14 +123,15 @@ def pairwise(
         options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "cost": first.cost}
     half = others is None and _is_symmetric(metric)
     tiles = list(_tiles(len(measures), len(columns), half))
+    jobs = [
+        ({i: measures[i] for i, _ in pairs}, {j: columns[j] for _, j in pairs}, pairs, options, half) for pairs in tiles
+    ]
     found, certified = np.zeros((3, len(measures), len(columns))), np.ones((len(measures), len(columns)), dtype=bool)
     with tqdm(desc="pairwise", unit=" pair", total=sum(map(len, tiles)), disable=not progress, leave=False) as bar:
-        for pairs, results in _solved(tiles, measures, columns, options, executor):
-            for (i, j), (*interval, reached) in zip(pairs, results, strict=True):
+        for entries in _solved(jobs, executor):
+            for (i, j), (*interval, reached) in entries.items():
                 found[:, i, j], certified[i, j] = interval, reached
-                if half:
-                    found[:, j, i], certified[j, i] = interval, reached
-            bar.update(len(pairs))
+            bar.update(len(entries) // (1 + half))
     distance, lower, upper = found
     return DistanceMatrix(distance, lower, upper, certified)
 
@@ -169,37 +180,51 @@ def _tiles(k: int, m: int, half: bool) -> Iterator[list[Pair]]:
                 yield pairs
 
 
-def _solved(
-    tiles: Sequence[list[Pair]],
-    measures: Sequence[Any],
-    columns: Sequence[Any],
-    options: dict[str, Any],
-    executor: Executor | None,
-) -> Iterator[tuple[list[Pair], list[Found]]]:
-    """Tiles with their results, as they come; the first error ends them all."""
-    jobs = [({i: measures[i] for i, _ in pairs}, {j: columns[j] for _, j in pairs}, pairs, options) for pairs in tiles]
+def _solved(jobs: Sequence[Job], executor: Executor | None) -> Iterator[dict[Pair, Found]]:
+    """The entries of each tile, as they come; the first error ends them all."""
     if executor is None:
-        for pairs, job in zip(tiles, jobs, strict=True):
-            yield pairs, _solve_tile(*job)
+        for job in jobs:
+            yield _solve_tile(*job)
         return
-    running: dict[Future[list[Found]], list[Pair]] = {}
+    running: list[Future[dict[Pair, Found]]] = []
     try:
-        for pairs, job in zip(tiles, jobs, strict=True):
-            running[executor.submit(_solve_tile, *job)] = pairs
+        for job in jobs:
+            running.append(executor.submit(_solve_tile, *job))
         for future in as_completed(running):
-            yield running[future], future.result()
+            yield future.result()
     finally:
         for future in running:
             future.cancel()
 
 
 def _solve_tile(
-    rows: dict[int, Any], columns: dict[int, Any], pairs: Sequence[Pair], options: dict[str, Any]
-) -> list[Found]:
-    """The intervals of some pairs, in a worker or here: (distance, lower, upper, whether the tolerance was reached)."""
-    results = []
+    rows: dict[int, Any], columns: dict[int, Any], pairs: Sequence[Pair], options: dict[str, Any], half: bool
+) -> dict[Pair, Found]:
+    """The entries of some pairs, in a worker or here; of both triangles, where half of the matrix is enough."""
+    entries: dict[Pair, Found] = {}
+    masses: dict[int, Fraction] = {}
     for i, j in pairs:
         with _naming(i, j):
             s = solve(rows[i], columns[j], **options)
-        results.append((s.distance, s.distance_lower, s.distance_upper, s.certified))
-    return results
+        entries[i, j] = s.distance, s.distance_lower, s.distance_upper, s.certified
+        if half:
+            for k, weights in ((i, s.problem.a), (j, s.problem.b)):
+                if k not in masses:
+                    masses[k] = _sum(weights)
+            entries[j, i] = _mirrored(s, masses[j] / masses[i]) if masses[i] != masses[j] else entries[i, j]
+    return entries
+
+
+def _mirrored(s: Solution, ratio: Fraction) -> Found:
+    """What a solution says of its two measures in the other order: costs are the same, for ``ratio`` times the mass."""
+    order = s.problem.cost.order
+    lower, upper = (round_outward(Fraction(end) * ratio, way) for end, way in ((s.lower, -1), (s.upper, 1)))
+    return _root(upper, order), _root(lower, order, direction=-1), _root(upper, order, direction=1), s.certified
+
+
+def _sum(weights: Weights) -> Fraction:
+    """The exact sum: what remains of it beside the float nearest to it, again and again."""
+    terms, parts = weights.tolist(), list[float]()
+    while rest := fsum((*terms, *parts)):
+        parts.append(-rest)
+    return -sum(map(Fraction, parts), Fraction(0))
