@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import fsum
 from typing import Any
@@ -17,7 +17,7 @@ from otcore._gate import as_array
 from otcore._types import Matrix, Weights
 from otcore.certify.rounding import round_outward
 from otcore.errors import InvalidProblemError, OTError
-from otcore.solution import Solution, _root
+from otcore.solution import Solution, Status, _root
 from otcore.solvers._protocol import Solver
 
 __all__ = ["DistanceMatrix", "pairwise"]
@@ -25,8 +25,7 @@ __all__ = ["DistanceMatrix", "pairwise"]
 TILE = 8  # measures a side of the block that travels to a worker: 64 solves for 16 measures on the way
 
 Pair = tuple[int, int]
-Job = tuple[dict[int, Any], dict[int, Any], list[Pair], dict[str, Any], bool]  # the arguments of _solve_tile
-Found = tuple[float, float, float, bool]  # distance, lower, upper, whether the tolerance was reached
+Entries = dict[Pair, tuple[float, float, float, bool]]  # distance, lower, upper, whether the tolerance was reached
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +101,9 @@ def pairwise(
     ------
     OTError
         As :func:`solve`, naming the pair; no entry is ever filled in for a solve that failed.
+    KeyboardInterrupt
+        At Ctrl-C before the first solve.  From then on it returns: what has come back is kept, and the pairs left end
+        as at ``max_seconds=0``, solved here; a second Ctrl-C raises.
 
     Examples
     --------
@@ -122,16 +124,20 @@ def pairwise(
     if not isinstance(metric, str) and not callable(metric):  # one matrix for all pairs, its power taken once
         options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "cost": first.cost}
     half = others is None and _is_symmetric(metric)
-    tiles = list(_tiles(len(measures), len(columns), half))
-    jobs = [
-        ({i: measures[i] for i, _ in pairs}, {j: columns[j] for _, j in pairs}, pairs, options, half) for pairs in tiles
+    tiles = [
+        _Tile({i: measures[i] for i, _ in pairs}, {j: columns[j] for _, j in pairs}, pairs, options, half)
+        for pairs in _blocks(len(measures), len(columns), half)
     ]
     found, certified = np.zeros((3, len(measures), len(columns))), np.ones((len(measures), len(columns)), dtype=bool)
-    with tqdm(desc="pairwise", unit=" pair", total=sum(map(len, tiles)), disable=not progress, leave=False) as bar:
-        for entries in _solved(jobs, executor):
+    total = sum(len(tile.pairs) for tile in tiles)
+    with tqdm(desc="pairwise", unit=" pair", total=total, disable=not progress, leave=False) as bar:
+
+        def enter(entries: Entries) -> None:
             for (i, j), (*interval, reached) in entries.items():
                 found[:, i, j], certified[i, j] = interval, reached
             bar.update(len(entries) // (1 + half))
+
+        _fill(tiles, executor, enter)
     distance, lower, upper = found
     return DistanceMatrix(distance, lower, upper, certified)
 
@@ -167,7 +173,7 @@ def _is_symmetric(metric: Metric) -> bool:
     return D.ndim == 2 and D.shape[0] == D.shape[1] and bool((D == D.T).all() and not D.diagonal().any())
 
 
-def _tiles(k: int, m: int, half: bool) -> Iterator[list[Pair]]:
+def _blocks(k: int, m: int, half: bool) -> Iterator[list[Pair]]:
     """Blocks of pairs that share their measures; above the diagonal only where half of the matrix is enough."""
     for top in range(0, k, TILE):
         for left in range(top if half else 0, m, TILE):
@@ -180,42 +186,82 @@ def _tiles(k: int, m: int, half: bool) -> Iterator[list[Pair]]:
                 yield pairs
 
 
-def _solved(jobs: Sequence[Job], executor: Executor | None) -> Iterator[dict[Pair, Found]]:
-    """The entries of each tile, as they come; the first error ends them all."""
-    if executor is None:
-        for job in jobs:
-            yield _solve_tile(*job)
-        return
-    running: list[Future[dict[Pair, Found]]] = []
+@dataclass(frozen=True)
+class _Tile:
+    """Some pairs, and what it takes to solve them in a worker or here."""
+
+    rows: dict[int, Any]
+    columns: dict[int, Any]
+    pairs: list[Pair]
+    options: dict[str, Any]
+    half: bool  # of the matrix is solved, and mirrored
+
+    def without(self, entries: Entries) -> _Tile:
+        return replace(self, pairs=[pair for pair in self.pairs if pair not in entries])
+
+    def hurried(self) -> _Tile:
+        return replace(self, options={**self.options, "max_seconds": 0.0})
+
+
+def _fill(tiles: Sequence[_Tile], executor: Executor | None, enter: Callable[[Entries], None]) -> None:
+    """Enter what the tiles say as they come; after Ctrl-C, in a hurry, of all pairs that are left."""
+    left = dict(enumerate(tiles))
     try:
-        for job in jobs:
-            running.append(executor.submit(_solve_tile, *job))
+        with closing(_solved(tiles, executor)) as results:
+            for k, (entries, interrupted) in results:
+                enter(entries)
+                left[k] = left[k].without(entries)
+                if interrupted:
+                    raise KeyboardInterrupt
+        return
+    except KeyboardInterrupt:
+        pass
+    for tile in left.values():
+        entries, interrupted = _solve_tile(tile.hurried())
+        if interrupted:
+            raise KeyboardInterrupt
+        enter(entries)
+
+
+def _solved(
+    tiles: Sequence[_Tile], executor: Executor | None
+) -> Generator[tuple[int, tuple[Entries, bool]], None, None]:
+    """(number, result) of each tile, as they come; the first error ends them all."""
+    if executor is None:
+        yield from enumerate(map(_solve_tile, tiles))
+        return
+    running: dict[Future[tuple[Entries, bool]], int] = {}
+    try:
+        for k, tile in enumerate(tiles):
+            running[executor.submit(_solve_tile, tile)] = k
         for future in as_completed(running):
-            yield future.result()
+            yield running[future], future.result()
     finally:
         for future in running:
             future.cancel()
 
 
-def _solve_tile(
-    rows: dict[int, Any], columns: dict[int, Any], pairs: Sequence[Pair], options: dict[str, Any], half: bool
-) -> dict[Pair, Found]:
-    """The entries of some pairs, in a worker or here; of both triangles, where half of the matrix is enough."""
-    entries: dict[Pair, Found] = {}
+def _solve_tile(tile: _Tile) -> tuple[Entries, bool]:
+    """The entries of its pairs, in a worker or here, up to Ctrl-C, and whether that came."""
+    entries: Entries = {}
     masses: dict[int, Fraction] = {}
-    for i, j in pairs:
-        with _naming(i, j):
-            s = solve(rows[i], columns[j], **options)
-        entries[i, j] = s.distance, s.distance_lower, s.distance_upper, s.certified
-        if half:
-            for k, weights in ((i, s.problem.a), (j, s.problem.b)):
-                if k not in masses:
-                    masses[k] = _sum(weights)
-            entries[j, i] = _mirrored(s, masses[j] / masses[i]) if masses[i] != masses[j] else entries[i, j]
-    return entries
+    try:
+        for i, j in tile.pairs:
+            with _naming(i, j):
+                s = solve(tile.rows[i], tile.columns[j], **tile.options)
+            found = {(i, j): (s.distance, s.distance_lower, s.distance_upper, s.certified)}
+            if tile.half:
+                masses |= {k: _sum(w) for k, w in ((i, s.problem.a), (j, s.problem.b)) if k not in masses}
+                found[j, i] = found[i, j] if masses[i] == masses[j] else _mirrored(s, masses[j] / masses[i])
+            entries |= found  # both triangles at once, whenever Ctrl-C comes
+            if s.status is Status.INTERRUPTED:
+                return entries, True
+    except KeyboardInterrupt:
+        return entries, True
+    return entries, False
 
 
-def _mirrored(s: Solution, ratio: Fraction) -> Found:
+def _mirrored(s: Solution, ratio: Fraction) -> tuple[float, float, float, bool]:
     """What a solution says of its two measures in the other order: costs are the same, for ``ratio`` times the mass."""
     order = s.problem.cost.order
     lower, upper = (round_outward(Fraction(end) * ratio, way) for end, way in ((s.lower, -1), (s.upper, 1)))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import otcore
+from otcore import CloudCost
 
 FIELDS = ("distance", "lower", "upper", "certified")
 
@@ -37,10 +38,10 @@ class Counting(Executor):
     def __init__(self):
         self.pairs = 0
 
-    def submit(self, function, rows, columns, pairs, *rest):
-        self.pairs += len(pairs)
+    def submit(self, function, tile):
+        self.pairs += len(tile.pairs)
         future = Future()
-        future.set_result(function(rows, columns, pairs, *rest))
+        future.set_result(function(tile))
         return future
 
 
@@ -172,3 +173,52 @@ def test_the_matrix_is_symmetric_to_the_bit_where_masses_agree():
     measures = [otcore.Measure(m.points, np.full(m.size, 1.0)) for m in clouds(9) if m.size == 13]
     found = otcore.pairwise(measures, order=1.5)
     assert len(measures) == 3 and same(found, otcore.DistanceMatrix(*(getattr(found, name).T for name in FIELDS)))
+
+
+# -- Ctrl-C --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Presses Ctrl-C at the given calls of the c-transform of clouds."""
+
+    def press(*presses):
+        calls, inner = [], CloudCost.ctransform
+
+        def verb(self, h, axis):
+            calls.append(None)
+            if len(calls) in presses:
+                raise KeyboardInterrupt
+            return inner(self, h, axis)
+
+        monkeypatch.setattr(CloudCost, "ctransform", verb)
+
+    return press
+
+
+@pytest.mark.parametrize("pool", [None, Counting, lambda: ThreadPoolExecutor(1)])
+def test_ctrl_c_ends_all_pairs_with_intervals_that_hold(ctrl_c, pool):
+    measures = clouds(12, n=20)
+    exact = otcore.pairwise(measures)
+    ctrl_c(40)
+    found = otcore.pairwise(measures, executor=pool and pool())
+    above = np.triu_indices(12, 1)
+    reached = found.certified[above]
+    assert 0 < reached.sum() < 40, "the pairs before it were solved, the others not"
+    assert (found.lower <= exact.upper).all() and (exact.lower <= found.upper).all() and np.isfinite(found.upper).all()
+    assert np.array_equal(found.upper[above][reached], exact.upper[above][reached]), "what was finished is kept"
+    assert (found.lower <= found.distance).all() and (found.distance <= found.upper).all()
+
+
+def test_a_second_ctrl_c_ends_everything(ctrl_c):
+    ctrl_c(*range(40, 1000))
+    with pytest.raises(KeyboardInterrupt):
+        otcore.pairwise(clouds(12, n=20))
+
+
+def test_ctrl_c_before_there_is_anything_to_keep_is_a_keyboard_interrupt():
+    def metric(x, y):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        otcore.pairwise(clouds(3), metric=metric)
