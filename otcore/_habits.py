@@ -54,9 +54,13 @@ HABITS: dict[str, str] = {  # argument elsewhere -> what to write here
     "warmstart": "start=... takes a Solution or a Candidate",
     "potentials_init": "start=... takes a Candidate(potentials=(f, g))",
     "numThreads": "solves in several threads run at once; method=otcore.Sinkhorn(threads=...) uses some for one",
+    "n_jobs": "for many problems at once pass executor=... to otcore.pairwise",
     "processes": "for many problems at once pass executor=... to otcore.pairwise",
     "normalize": "otcore.Measure(...).normalized() has mass one",
     "solver": "the solver is method=..., one of otcore.methods()",
+}
+HERE_AND_THERE = {  # arguments of some functions here, asked of another
+    "cost": "otcore.solve takes cost=..., otcore.w1 costs as its third argument; distances go into metric=...",
 }
 
 
@@ -72,12 +76,14 @@ def answers_habits(function: Callable[Parameters, Result]) -> Callable[Parameter
             if name in parameters and name not in twice:
                 continue
             near = get_close_matches(name, parameters, n=1)
-            hint = HABITS.get(name) or (f"did you mean {near[0]}=?" if near else f"expected {', '.join(parameters)}")
+            guess = f"did you mean {near[0]}=?" if near else f"expected {', '.join(parameters)}"
+            hint = HABITS.get(name) or HERE_AND_THERE.get(name) or guess
             raise UnknownArgumentError(f"{function.__name__} has no argument {name!r} to be named here: {hint}")
         if len(args) > len(positional):
+            named = "metric" if "metric" in parameters and "cost" not in parameters else "cost"
             raise UnknownArgumentError(
                 f"{function.__name__} takes {len(positional)} arguments without a name ({', '.join(positional)}), but "
-                f"{len(args)} came; name the others. Costs go into cost=..., {WEIGHTS}"
+                f"{len(args)} came; name the others. {named.capitalize()}s go into {named}=..., {WEIGHTS}"
             )
         return function(*args, **kwargs)
 

@@ -14,10 +14,13 @@ import numpy as np
 
 from otcore._api import EUCLIDEAN, Metric, as_problem, solve
 from otcore._gate import as_array
+from otcore._habits import answers_habits
+from otcore._solve import _tolerance
 from otcore._types import Matrix, Weights
 from otcore.certify.rounding import round_outward
-from otcore.errors import InvalidProblemError, OTError
+from otcore.errors import InvalidProblemError, OTError, UnsupportedProblemError
 from otcore.solution import Solution, Status, _root
+from otcore.solvers import check, method_named
 from otcore.solvers._protocol import Solver
 
 __all__ = ["DistanceMatrix", "pairwise"]
@@ -61,6 +64,7 @@ class DistanceMatrix:
         return self.upper - self.lower
 
 
+@answers_habits
 def pairwise(
     measures: Sequence[Any],
     others: Sequence[Any] | None = None,
@@ -101,6 +105,8 @@ def pairwise(
     ------
     OTError
         As :func:`solve`, naming the pair; no entry is ever filled in for a solve that failed.
+    InvalidProblemError, UnsupportedProblemError
+        Where ``executor`` is none or has been shut down, or runs processes that ``metric`` cannot be sent to.
     KeyboardInterrupt
         At Ctrl-C before the first solve.  From then on it returns: what has come back is kept, and the pairs left end
         as at ``max_seconds=0``, solved here; a second Ctrl-C raises.
@@ -121,6 +127,12 @@ def pairwise(
     options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "order": order, "metric": metric}
     with _naming(0, 0):
         first = as_problem(measures[0], columns[0], order=order, metric=metric)
+    check(*method_named(method), first)  # here, not in the solves: of one measure there are none
+    for name, value in (("rtol", rtol), ("max_seconds", max_seconds)):
+        if value is not None:
+            _tolerance(value, name)
+    if executor is not None:
+        _require_executor(executor, metric=metric, method=method)
     if not isinstance(metric, str) and not callable(metric):  # one matrix for all pairs, its power taken once
         options = {"method": method, "rtol": rtol, "max_seconds": max_seconds, "cost": first.cost}
     half = others is None and _is_symmetric(metric)
@@ -151,6 +163,27 @@ def _listed(measures: Any, name: str) -> list[Any]:
     if not listed:
         raise InvalidProblemError(f"{name} is empty: there are no measures; expected a sequence of at least one")
     return listed
+
+
+def _require_executor(executor: Any, **travellers: Any) -> None:
+    """Raise where it is none, or where it is of processes and what must travel there cannot."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.reduction import ForkingPickler
+
+    if not isinstance(executor, Executor):
+        what = f"the class {executor.__name__}" if isinstance(executor, type) else repr(executor)
+        raise InvalidProblemError(
+            f"executor is {what}; expected an instance of concurrent.futures.Executor, such as ThreadPoolExecutor()"
+        )
+    if isinstance(executor, ProcessPoolExecutor):
+        for name, value in travellers.items():
+            try:
+                ForkingPickler.dumps(value)
+            except Exception as error:  # PicklingError, AttributeError, TypeError, or what __reduce__ raises
+                raise UnsupportedProblemError(
+                    f"{name} cannot be sent to other processes: {error}. Define it by name at the top of a module, or "
+                    "pass executor=ThreadPoolExecutor()"
+                ) from error
 
 
 @contextmanager
@@ -233,12 +266,19 @@ def _solved(
     running: dict[Future[tuple[Entries, bool]], int] = {}
     try:
         for k, tile in enumerate(tiles):
-            running[executor.submit(_solve_tile, tile)] = k
+            running[_submitted(executor, tile)] = k
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
         for future in running:
             future.cancel()
+
+
+def _submitted(executor: Executor, tile: _Tile) -> Future[tuple[Entries, bool]]:
+    try:
+        return executor.submit(_solve_tile, tile)
+    except RuntimeError as error:  # shut down, or broken
+        raise InvalidProblemError(f"executor takes no work: {error}; pass one that is open and in order") from error
 
 
 def _solve_tile(tile: _Tile) -> tuple[Entries, bool]:
