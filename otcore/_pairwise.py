@@ -25,6 +25,7 @@ from otcore.solvers._protocol import Solver
 
 __all__ = ["DistanceMatrix", "pairwise"]
 
+ROUNDING = 2.0**-40  # of the mass: two sums of weights that differ by less are meant to be the same
 TILE = 8  # measures a side of the block that travels to a worker: 64 solves for 16 measures on the way
 
 Pair = tuple[int, int]
@@ -35,9 +36,9 @@ Entries = dict[Pair, tuple[float, float, float, bool]]  # distance, lower, upper
 class DistanceMatrix:
     """Distances between measures, each with its certified interval.
 
-    Entry (i, j) is scaled to the mass of the i-th row's measure, as in :func:`solve` that of ``p``.  So where the sums
-    of weights differ by rounding, entries (i, j) and (j, i) do as well; ``np.maximum(distance, distance.T)`` is an
-    upper bound of both.
+    Entry (i, j) is scaled to the mass of the i-th row's measure, as in :func:`solve` that of ``p``.  Where the sums of
+    float64 weights differ by rounding, one interval holds for (i, j) and (j, i), and the matrix is symmetric; where
+    they differ by more, as those of float32 weights may, so do the two entries.
 
     Attributes
     ----------
@@ -86,7 +87,7 @@ def pairwise(
     others : sequence of l measures, optional
         Distances from ``measures`` to these.  Without it the diagonal is zero and only half of the matrix is solved,
         if ``metric`` is a name or a symmetric matrix; a callable is not taken at its word.  The other half is its
-        mirror image, in the masses of the other measures: symmetric to the last bit where these are equal.
+        mirror image, in the masses of the other measures: symmetric where these are equal but for rounding.
     method, order, metric, rtol
         As in :func:`solve`, for every pair.
     max_seconds : float, optional
@@ -292,7 +293,7 @@ def _solve_tile(tile: _Tile) -> tuple[Entries, bool]:
             found = {(i, j): (s.distance, s.distance_lower, s.distance_upper, s.certified)}
             if tile.half:
                 masses |= {k: _sum(w) for k, w in ((i, s.problem.a), (j, s.problem.b)) if k not in masses}
-                found[j, i] = found[i, j] if masses[i] == masses[j] else _mirrored(s, masses[j] / masses[i])
+                found |= _both_ways(i, j, s, masses[j] / masses[i])
             entries |= found  # both triangles at once, whenever Ctrl-C comes
             if s.status is Status.INTERRUPTED:
                 return entries, True
@@ -301,11 +302,20 @@ def _solve_tile(tile: _Tile) -> tuple[Entries, bool]:
     return entries, False
 
 
-def _mirrored(s: Solution, ratio: Fraction) -> tuple[float, float, float, bool]:
-    """What a solution says of its two measures in the other order: costs are the same, for ``ratio`` times the mass."""
-    order = s.problem.cost.order
+def _both_ways(i: int, j: int, s: Solution, ratio: Fraction) -> Entries:
+    """What a solution says of its two measures in either order: costs are the same, for ``ratio`` times the mass.
+
+    Where the masses differ by rounding only, one interval encloses both, so that the matrix is symmetric.
+    """
+    here, order = (s.distance, s.distance_lower, s.distance_upper, s.certified), s.problem.cost.order
+    if ratio == 1:
+        return {(i, j): here, (j, i): here}
     lower, upper = (round_outward(Fraction(end) * ratio, way) for end, way in ((s.lower, -1), (s.upper, 1)))
-    return _root(upper, order), _root(lower, order, direction=-1), _root(upper, order, direction=1), s.certified
+    ends = _root(lower, order, direction=-1), _root(upper, order, direction=1)
+    if abs(ratio - 1) > ROUNDING:
+        return {(i, j): here, (j, i): (_root(upper, order), *ends, s.certified)}
+    hull = s.distance, min(ends[0], s.distance_lower), max(ends[1], s.distance_upper), s.certified
+    return {(i, j): hull, (j, i): hull}
 
 
 def _sum(weights: Weights) -> Fraction:

@@ -20,6 +20,7 @@ from otcore.solution import Candidate, Certificate
 __all__ = ["Certifier"]
 
 COMFORT = 300  # costs between 2^-300 and 2^300 are certified as they are; others times a power of two
+FARTHEST = 1000  # binary places that costs are moved by: the power itself must be a float
 TIGHT = 2.0**-44  # of the value: a gap that only rounding is left of
 HOPELESS = 2.0**900  # potentials beyond it, or nan, say nothing about such costs, and their sums may overflow
 
@@ -41,7 +42,9 @@ class Certifier:
         largest = max(problem.mass, float(problem.b.sum()))
         top = max(abs(v) for v in problem.cost.bounds())
         self._mass_exponent = -1 - int(np.frexp(largest)[1])
-        self._cost_exponent = 0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else -int(np.frexp(top)[1])
+        self._cost_exponent = (
+            0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else min(FARTHEST, -int(np.frexp(top)[1]))
+        )
         a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
         self._scaled = Problem.trusted(a, b, problem.cost.scaled(self._cost_exponent))
         self._masses = FixedMasses.of(problem.a, problem.b, self._mass_exponent)

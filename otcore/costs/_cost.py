@@ -10,6 +10,7 @@ Enclosures.  ``rows`` gives floats ``Mh``.  The certified cost ``M`` is a real m
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from copy import copy
@@ -57,7 +58,8 @@ class Enclosure:
 
     @property
     def eta(self) -> float:
-        return self.underflows * ETA
+        bits = max(0, self.underflows.bit_length() - 53)  # the number alone may be beyond the floats: rounded up
+        return math.ldexp(-(-self.underflows >> bits), bits - 1074)
 
     def lower(self, computed: Array) -> Array:
         if self.exact:

@@ -10,6 +10,7 @@ import naive
 import numpy as np
 import pytest
 
+import otcore
 from otcore.costs import CloudCost, Cost
 from otcore.errors import InvalidProblemError, NonFiniteError, ShapeError, UnsupportedProblemError
 
@@ -266,3 +267,13 @@ def test_distances_from_bad_points_are_refused():
 def test_importing_costs_does_not_import_numba():
     code = "import sys, otcore.costs; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("order", [1.01, 1.1, 2.3])
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
+@pytest.mark.parametrize("unit", [1e-310, 1e-150, 1e-60])
+def test_orders_of_many_digits_take_points_of_any_unit(order, metric, unit):
+    """Regression: such clouds are not zoomed; their error bounds, and the power of two that moves them, overflowed."""
+    x, y = np.array([[0.0, 1], [2, 3]]) * unit, np.array([[1.0, 1], [4, 0]]) * unit
+    s = otcore.solve(x, y, order=order, metric=metric)
+    assert 0 <= s.lower <= s.upper and s.certificate.verify()
