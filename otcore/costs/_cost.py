@@ -26,7 +26,6 @@ __all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "Sweep", "Tail", "round_down",
 
 BLOCK = 1 << 18  # entries per streamed block of rows: 2 MB, stays in the second-level cache
 UNIT = 2.0**-53  # u, the unit roundoff
-ETA = 2.0**-1074  # the smallest positive double
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from otcore.engines.basis import (
 )
 from otcore.engines.forbidden import Forbidden, two_phases
 from otcore.engines.generation import State, generate
-from otcore.engines.pricing import Boxed, given, pricing_of, prunable
+from otcore.engines.pricing import Arcs, Boxed, Pricing, given, late, pricing_of, prunable
 
 __all__ = [
     "Basis",
@@ -45,6 +45,9 @@ __all__ = [
     "solve",
     "tree_from_support",
 ]
+
+MANY = 1 << 18  # pairs, from which on a second look at the cost pays
+CHOICES, SURPRISE = 6, 0.01  # of candidate arcs; mean violation, beside the mean reduced cost, that ends them
 
 
 def solve(
@@ -133,7 +136,7 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
     masses, pricing = integer_masses(a, b), pricing_of(cost)
     pool, reduced = pricing.cheapest(potentials, deadline) if pairs is None else given(cost, pairs, potentials)
     if basis is None and potentials is None and support is None:
-        f, g = softened(*pool, a, b)
+        pool, f, g = _agreeing(cost, pricing, pool, a, b, deadline) if pairs is None else (pool, *softened(*pool, a, b))
         basis = tightest(masses.a, masses.b, pool.i, pool.j, pool.cost - f[pool.i] - g[pool.j])
     else:
         if basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are
@@ -149,3 +152,25 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
         yield from generate(*way, ordered=isinstance(pricing, Boxed))
     else:
         yield from two_phases(*way)
+
+
+def _agreeing(
+    cost: Entries, pricing: Pricing, pool: Arcs, a: Weights, b: Weights, deadline: float | None
+) -> tuple[Arcs, Potential, Potential]:
+    """Candidate arcs, and softened potentials whose cheapest arcs they are.
+
+    By the minima of its columns a cost says little where one side lies apart from the other: most rows then find the
+    same few columns cheapest.  So potentials choose arcs again, which soften them, until no row is surprised: in ten
+    dimensions a shift by two standard deviations takes four times of it, and twenty times fewer pivots.
+    """
+    f, g = softened(*pool, a, b)
+    for _ in range(CHOICES if a.size * b.size >= MANY else 0):
+        if late(deadline):
+            break
+        new, reduced = pricing.cheapest((f, g), deadline)
+        surprise = -np.minimum(reduced, 0.0).mean()
+        if surprise <= SURPRISE * np.maximum(pool.cost - f[pool.i] - g[pool.j], 0.0).mean():
+            return new, f, g
+        pool = pool.union(new, cost)
+        f, g = softened(*pool, a, b)
+    return pool, f, g

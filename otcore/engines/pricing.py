@@ -40,6 +40,12 @@ class Arcs(NamedTuple):
         order = np.argsort(self.i, kind="stable")
         return Arcs(self.i[order], self.j[order], self.cost[order])
 
+    def union(self, other: Arcs, cost: Entries) -> Arcs:
+        """The arcs of both, row by row, each once."""
+        m = cost.shape[1]
+        i, j = _pairs(np.append(self.i * m + self.j, other.i * m + other.j), m)
+        return Arcs(i, j, cost.at(i, j))
+
     def extend(self, other: Arcs) -> Arcs:
         i, j, cost = (np.concatenate(pair) for pair in zip(self, other, strict=True))
         return Arcs(i, j, cost)
