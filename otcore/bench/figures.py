@@ -44,8 +44,8 @@ def plot_gap_against_time(records: Sequence[Record], ax: Axes | None = None) -> 
         if r.relative_gap is None:
             continue
         look = style[r.contestant]
-        if r.trace and r.wall:
-            t, lower, upper = np.array(r.trace).T
+        if r.trace and r.wall and r.cpu:
+            t, lower, upper = np.array(r.trace, dtype=float).T
             gap = np.maximum((upper - lower) / np.maximum(np.maximum(abs(lower), abs(upper)), 1e-300), EXACT)
             t = t * (r.cpu[-1] / max(r.wall[-1], 1e-9))  # the trace is kept in wall time
             ax.step(t, gap, where="post", color=look["color"], lw=0.8, alpha=0.6)
@@ -103,7 +103,8 @@ def plot_profile(records: Sequence[Record], target: float, ax: Axes | None = Non
     for r in records:
         times = reached.setdefault(r.instance, {})
         if r.relative_gap is not None and r.relative_gap <= target and r.cpu:
-            times[r.contestant] = min(r.seconds, times.get(r.contestant, np.inf))
+            seconds = max(r.seconds, 1e-9)  # a coarse clock says 0
+            times[r.contestant] = min(seconds, times.get(r.contestant, np.inf))
     for name, look in style_of(records).items():
         ratios = sorted(t[name] / min(t.values()) for t in reached.values() if name in t)
         if ratios:

@@ -9,10 +9,14 @@ __all__ = ["exponent"]
 
 
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> tuple[float, float] | None:
-    """Slope of log seconds over log size and its standard error, by least squares; None below three points."""
-    if len(set(sizes)) < 3:
+    """Slope of log seconds over log size and its standard error, by least squares; None below three points.
+
+    What took no time by a coarse clock, or none that is known (nan), is left out.
+    """
+    points = [(math.log(n), math.log(t)) for n, t in zip(sizes, seconds, strict=True) if t > 0]
+    if len({n for n, _ in points}) < 3:
         return None
-    x, y = [math.log(n) for n in sizes], [math.log(t) for t in seconds]
+    x, y = zip(*points, strict=True)
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     square = sum((v - mean_x) ** 2 for v in x)
     slope = sum((v - mean_x) * (w - mean_y) for v, w in zip(x, y, strict=True)) / square

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 import statistics
-from dataclasses import fields
 from pathlib import Path
 
-from otcore.bench.record import Record, rows
+from otcore.bench.record import as_record, rows
 from otcore.bench.report import duration, quantity
 from otcore.errors import InvalidProblemError
 
@@ -23,11 +22,10 @@ QUOTE = re.compile(r"(−?-?\d[\d.]*)\s*(ms|s|µs|%|MiB|times|)<!-- (\S+) ([^>]*
 def recorded(folder: Path, stem: str, where: str, field: str) -> float:
     """The field of the newest rows of ``folder/stem.jsonl`` that match ``where``; of several the median."""
     wanted = dict(pair.split("=", 1) for pair in re.split(r"\s+(?=\w+=)", where))
-    names = {f.name for f in fields(Record)}
     found: dict[str, float] = {}
     for row in rows(folder / f"{stem}.jsonl"):
         if all(str(row.get(key)) == value for key, value in wanted.items()):
-            record = Record(**{k: v for k, v in row.items() if k in names}) if "contestant" in row else None
+            record = as_record(row, f"{stem}.jsonl") if "contestant" in row else None
             value = row[field] if field in row else getattr(record, field, None)
             if value is not None:
                 # what names a row, not what it found

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import reprlib
 import statistics
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-__all__ = ["Record", "append", "environment", "read"]
+from otcore.errors import InvalidProblemError
+
+__all__ = ["Record", "append", "as_record", "environment", "read", "rows"]
 
 PACKAGES = (
     "otcore", "numpy", "scipy", "numba", "POT", "ott-jax", "geomloss", "highspy", "lapx", "ortools", "torch",
@@ -60,7 +65,7 @@ class Record:
     m: int
     contestant: str
     rtol: float
-    status: str
+    status: Literal["ok", "failed", "time limit"]
     message: str = ""
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -95,7 +100,7 @@ class Record:
         if self.lower is None or self.upper is None:
             return None
         gap = self.upper - self.lower
-        return gap / max(abs(self.lower), abs(self.upper)) if gap > 0 else 0.0
+        return 0.0 if gap <= 0 else gap / max(abs(self.lower), abs(self.upper))
 
     @property
     def machine(self) -> str:
@@ -104,28 +109,113 @@ class Record:
         return f"{e.get('processor', 'unknown processor')}, {e.get('cores', '?')} cores"
 
 
+KINDS = get_type_hints(Record)
+LARGEST = {int: 2**53, float: 1e300}  # sums, ratios and rounded values of what is below do not overflow
+REMEDY = "remove the line, or name another file"
+NAME = re.compile(r"[\w.:/ +-]+")
+
+
 def append(path: Path, rows: Iterable[Record | dict[str, Any]]) -> None:
-    """Add rows at the end of a file, each a line."""
+    """Add rows at the end of a file, each a line of its own, also where a killed run left half a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            file.write(b"" if file.read() == b"\n" else b"\n")
         for row in rows:
-            file.write(json.dumps(asdict(row) if isinstance(row, Record) else row) + "\n")
+            file.write(json.dumps(asdict(row) if isinstance(row, Record) else row).encode() + b"\n")
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file as they are; a last line that a killed run left half written is passed over."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    """The lines of a file as they are; those that a killed run left half written are passed over.
+
+    Raises
+    ------
+    InvalidProblemError
+        At a line that no run can have written.
+    """
+    return (row for _, row in _numbered(path))
 
 
 def read(path: Path) -> list[Record]:
-    """The records of a file; of several with one key the newest."""
-    known = set(Record.__dataclass_fields__)
-    records = [Record(**{k: v for k, v in row.items() if k in known}) for row in rows(path) if "contestant" in row]
+    """The records of a file; of several with one key the newest.
+
+    Raises
+    ------
+    InvalidProblemError
+        At a line that no run can have written.
+    """
+    records = [as_record(row, where) for where, row in _numbered(path) if "contestant" in row]
     return list({record.key: record for record in records}.values())
+
+
+def as_record(row: dict[str, Any], where: str) -> Record:
+    """A row as a record; fields that a Record does not have are left out.
+
+    Raises
+    ------
+    InvalidProblemError
+        Where a field is missing, of another kind, or at odds with its neighbours; the message begins with ``where``.
+    """
+    for known in fields(Record):
+        name, required = known.name, known.default is MISSING and known.default_factory is MISSING
+        if (required or name in row) and not _fits(row.get(name), KINDS[name]):
+            shown = reprlib.repr(row[name]) if name in row else "missing"
+            expected = f"{known.type}, finite" if "float" in str(known.type) else known.type
+            raise InvalidProblemError(f"{where}: {name} is {shown}; expected {expected}; {REMEDY}")
+    record = Record(**{name: row[name] for name in KINDS if name in row})
+    for fault in _faults(record):
+        raise InvalidProblemError(f"{where}: {fault}; {REMEDY}")
+    return record
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value from JSON is what the annotation of a field says."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value in arguments
+    if origin is UnionType:
+        return any(_fits(value, one) for one in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(entry, arguments[0]) for entry in value)
+    if kind in LARGEST:  # false for nan; True is no number
+        return (type(value) is kind and abs(value) <= LARGEST[kind]) or (kind is float and _fits(value, int))
+    return isinstance(value, origin or kind)
+
+
+def _faults(r: Record) -> Iterator[str]:
+    """What is wrong between fields that are of the right kind each."""
+    if not all(map(NAME.fullmatch, (r.instance, r.contestant, r.family))) or "/" in r.family:
+        yield "instance, contestant and family must be names, family one that a file may bear"
+    if min(r.n, r.m) < 1:
+        yield "n and m must be at least 1"
+    if min([*r.wall, *r.cpu], default=0) < 0:
+        yield "times must not be negative"
+    ends = [end for end in (r.lower, r.upper) if end is not None]
+    if len(ends) == 1 or ends != sorted(ends):
+        yield "lower and upper must be an interval, or both null"
+    if any(len(point) != 3 for point in r.trace):
+        yield "trace must hold [seconds, lower, upper]"
+    if not isinstance(r.environment.get("versions", {}), dict):
+        yield "environment.versions must be an object"
+
+
+def _numbered(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a file, each with the words that say where it stands."""
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), start=1):
+        where = f"{path}, line {number}"
+        try:
+            row = json.loads(line.decode()) if line.strip() else {}
+        except json.JSONDecodeError:
+            if line[:2] in (b"{", b'{"'):  # the beginning of a row, cut by a kill
+                continue
+            raise InvalidProblemError(f"{where}: not a line of JSON; {REMEDY}") from None
+        except (ValueError, RecursionError) as error:  # no UTF-8, integers or nesting beyond what Python reads
+            raise InvalidProblemError(f"{where}: cannot be read ({error}); {REMEDY}") from None
+        if not isinstance(row, dict):
+            raise InvalidProblemError(f"{where}: {reprlib.repr(row)} is not a JSON object; {REMEDY}")
+        if row:
+            yield where, row
 
 
 @cache

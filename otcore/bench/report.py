@@ -93,7 +93,8 @@ def summary(records: Sequence[Record]) -> str:
     """One line a record, for the terminal."""
     intervals = best_intervals(records)
     lines = [
-        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), r.message) for r in records
+        (r.instance, f"{r.rtol:.0e}", r.contestant, time_cell(r), gap_cell(r, intervals), _plain_text(r.message))
+        for r in records
     ]
     return plain_table(("instance", "rtol", "contestant", "CPU time", "gap reached", ""), lines)
 
@@ -111,7 +112,7 @@ def sections(records: Sequence[Record]) -> list[str]:
         header = ["", *(f"n = {n}" for n in sizes)]
         times = []
         for name in names:
-            ended = [r for r in group if r.contestant == name and r.status == "ok" and r.seconds > 0]
+            ended = [r for r in group if r.contestant == name and r.status == "ok"]
             fit = exponent([r.n for r in ended], [r.seconds for r in ended])
             grows = "" if fit is None else f"{fit[0]:.1f} ± {fit[1]:.1f}"
             times.append([f"`{name}`", *(time_cell(place.get((name, n))) for n in sizes), grows])
@@ -130,7 +131,7 @@ def sections(records: Sequence[Record]) -> list[str]:
         ]
         if peaks:
             parts += ["Peak memory:\n", table(header, peaks) + "\n"]
-        excuses = sorted({f"- `{r.contestant}` at n = {r.n}: {_plain_text(r.message)}" for r in group if r.message})
+        excuses = sorted({f"- `{r.contestant}` at n = {r.n}: {_escaped(r.message)}" for r in group if r.message})
         if excuses:
             parts += ["Not ended, or not counted:\n", "\n".join(excuses) + "\n"]
     return parts
@@ -143,13 +144,18 @@ def _memory(record: Record | None) -> str:
 
 
 def _plain_text(message: str) -> str:
-    return message.replace("|", "/").replace("<", "&lt;")
+    """One line, of what a terminal and a file of UTF-8 can show."""
+    return "".join(c if c.isprintable() else " " for c in message)
+
+
+def _escaped(message: str) -> str:
+    return _plain_text(message).replace("|", "/").replace("<", "&lt;")
 
 
 def render(records: Sequence[Record], title: str, figures: Sequence[tuple[str, str]] = ()) -> str:
     """The whole page; ``figures`` are pairs of file name and caption."""
     machines = sorted({f"{r.machine}; commit {r.environment.get('commit')}; {_versions(r)}" for r in records})
-    parts = [f"# {title}\n", "Measured on:\n", "\n".join(f"- {m}" for m in machines) + "\n"]
+    parts = [f"# {title}\n", "Measured on:\n", "\n".join(f"- {_plain_text(m)}" for m in machines) + "\n"]
     parts += [f"![{caption}]({name})\n" for name, caption in figures]
     return "\n".join(parts + sections(records))
 

@@ -138,6 +138,7 @@ class _Heat:
         outcome, proved, value = {"status": "ok", "message": ""}, {}, runner.answer.value
         if verdict is not None:
             outcome["message"] = verdict.note
+        if verdict is not None and np.isfinite(verdict.upper - verdict.lower):  # an infinite interval proves nothing
             proved = {"lower": verdict.lower, "upper": verdict.upper, "completed": verdict.completed}
         return self.record(
             runner.entrant,
@@ -152,7 +153,7 @@ class _Heat:
             **proved,
         )
 
-    def record(self, entrant: Contestant, outcome: dict[str, str], **found: Any) -> Record:
+    def record(self, entrant: Contestant, outcome: dict[str, Any], **found: Any) -> Record:
         n, m = self.shape
         return Record(
             self.instance.name, self.instance.family, n, m, entrant.name, self.rtol,
