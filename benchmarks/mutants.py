@@ -16,7 +16,6 @@ import ast
 import copy
 import importlib
 import importlib.machinery
-import json
 import os
 import resource
 import sys
@@ -198,9 +197,10 @@ def main() -> int:
     parser.add_argument("--record", type=Path, help="JSON lines to append the counts to")
     arguments = parser.parse_args()
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    known = {}
-    if arguments.resume and arguments.resume.exists():
-        known = {tuple(key): how for key, how in map(json.loads, arguments.resume.read_text().splitlines())}
+    from otcore.bench.record import append, rows  # of this checkout
+
+    verdicts = rows(arguments.resume) if arguments.resume else ()
+    known = {tuple(row["mutant"]): row["killed"] for row in verdicts if "mutant" in row}
     every = sorted({name for module in arguments.modules for name in TESTS[module]})
     fails(every)  # compiles the kernels
     forget()
@@ -216,8 +216,7 @@ def main() -> int:
         if key not in known:
             known[key] = killed(mutant)
             if arguments.resume:
-                with arguments.resume.open("a") as file:
-                    print(json.dumps([key, known[key]]), file=file)
+                append(arguments.resume, [{"mutant": key, "killed": known[key]}])
         counts["mutants"] += 1
         counts[f"killed: {known[key]}" if known[key] else "survived"] += 1
         if not known[key]:
@@ -230,8 +229,7 @@ def main() -> int:
     if arguments.record:
         row = {"part": "mutants", "tried": counts["mutants"], "killed": counts["mutants"] - counts["survived"]}
         row |= {"explained": counts["survived, explained"], "alive": len(alive)}
-        with arguments.record.open("a") as file:
-            print(json.dumps(row), file=file)
+        append(arguments.record, [row])
     return min(len(alive), 1)
 
 

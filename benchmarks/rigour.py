@@ -34,6 +34,7 @@ import zoo
 import otcore
 from otcore._api import as_problem
 from otcore._solve import run
+from otcore.bench.record import append, rows
 from otcore.costs import CloudCost, DenseCost, LineCost
 from otcore.solvers.dual import Dual
 
@@ -314,8 +315,8 @@ def commit() -> str:
 def batches(first: int, problems: int, largest: int, resume: Path | None) -> Iterator[dict[str, Any]]:
     """Counts and faults of every ``BATCH`` seeds, from the file where it has them."""
     state = {"commit": commit(), "largest": largest}
-    lines = resume.read_text().splitlines() if resume and resume.exists() else []
-    done = {(row["first"], row["problems"]): row for row in map(json.loads, lines) if state.items() <= row.items()}
+    known = rows(resume) if resume else ()
+    done = {(row["first"], row["problems"]): row for row in known if state.items() <= row.items()}
     for seed in range(first, first + problems, BATCH):
         size = min(BATCH, first + problems - seed)
         if (seed, size) not in done:
@@ -323,8 +324,7 @@ def batches(first: int, problems: int, largest: int, resume: Path | None) -> Ite
             faults = [fault for k in range(seed, seed + size) for fault in judge(k, largest, counts)]
             row = {"first": seed, "problems": size, "counts": counts, "faults": faults, **state}
             if resume:
-                with resume.open("a") as file:
-                    print(json.dumps(row), file=file)
+                append(resume, [row])
             done[seed, size] = row
         yield done[seed, size]
 
