@@ -22,13 +22,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import otcore
-from otcore._solve import run
+from otcore._solve import _as_candidate, run
+from otcore.bench.record import append
+from otcore.errors import InvalidProblemError, OTError
 from otcore.problem import Problem
 from otcore.solution import Candidate
 from otcore.solvers._protocol import Budget
 from otcore.solvers.network_simplex import NetworkSimplex
 
 WARM = 2200  # points that warm the compiler: enough to use every kernel
+STATE = {"i": np.int64, "j": np.int64, "mass": np.float64, "f": np.float64, "g": np.float64}  # arrays of the state file
 
 
 def points(n: int, exponent: float) -> Problem:
@@ -62,11 +65,21 @@ def save(path: Path, candidate: Candidate) -> None:
 
 
 def load(path: Path, problem: Problem) -> Candidate:
-    with np.load(path) as held:
-        if (held["f"].size, held["g"].size) != problem.shape:
-            raise SystemExit(f"{path} holds a run of other points: remove it, or name another --state")
-        plan = otcore.SparsePlan(held["i"], held["j"], held["mass"], problem.shape)
-        return Candidate(plan, (held["f"], held["g"]))
+    """Read a candidate, which must be what the library asks of any start; InvalidProblemError where it is not."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:  # numpy leaves broken ones open
+            i, j, mass, f, g = (held[name].astype(kind, casting="safe", copy=False) for name, kind in STATE.items())
+        if not i.shape == j.shape == mass.shape == (i.size,):
+            raise ValueError("the arcs of a plan are one array each, of one length")
+        start = _as_candidate(Candidate(otcore.SparsePlan(i, j, mass, problem.shape), (f, g)), problem)
+        if start.plan is None or start.potentials is None:
+            raise ValueError("a nan or an infinity")
+        return start
+    except Exception as error:  # numpy and zipfile raise what they please at bytes that are no archive
+        raise InvalidProblemError(
+            f"{path} holds no state of a run of these points ({type(error).__name__}); "
+            "remove it, or name another --state"
+        ) from error
 
 
 def high_water() -> float:
@@ -83,14 +96,16 @@ def main() -> None:
     parser.add_argument("--max-seconds", type=float, help="stop by the clock, with an interval that holds")
     parser.add_argument("--json", type=Path, help="append the record to this file")
     arguments = parser.parse_args()
-    with threadpool_limits(1):
-        run(points(WARM, arguments.exponent), "network-simplex")
-        problem = points(arguments.points, arguments.exponent)
-        resumed, before, begin = arguments.state.exists(), high_water(), time.process_time()
-        solution = run(
-            problem, Saved(path=arguments.state), rtol=1e-9, atol=0.0, max_seconds=arguments.max_seconds, progress=True
-        )
-        seconds = time.process_time() - begin
+    solver, options = Saved(path=arguments.state), {"rtol": 1e-9, "atol": 0.0, "max_seconds": arguments.max_seconds}
+    try:
+        with threadpool_limits(1):
+            run(points(WARM, arguments.exponent), "network-simplex")
+            problem = points(arguments.points, arguments.exponent)
+            resumed, before, begin = arguments.state.exists(), high_water(), time.process_time()
+            solution = run(problem, solver, progress=True, **options)
+            seconds = time.process_time() - begin
+    except OTError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     record = {
         "points": arguments.points,
         "exponent": arguments.exponent,
@@ -105,8 +120,7 @@ def main() -> None:
     }
     print(json.dumps(record, indent=1))
     if arguments.json:
-        with arguments.json.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        append(arguments.json, [record])
     if solution.certified:
         arguments.state.unlink(missing_ok=True)
 
