@@ -46,6 +46,7 @@ def test_what_a_certificate_costs_is_quoted_so_in_the_readme():
 def test_a_wrong_number_would_be_seen():
     assert agrees("5", "%", 0.0512) and not agrees("5.0", "%", 0.0512) and not agrees("6", "%", 0.0512)
     assert agrees("1.2", "ms", 0.00123) and agrees("2300", "ms", 2.34) and not agrees("2300", "ms", 2.36)
+    assert agrees("8.6e-5", "", 8.56e-5) and not agrees("8.6e-5", "", 8.5e-5) and not agrees("9e-5", "", 8.4e-5)
     assert QUOTE.findall("takes 5 %<!-- certificate n=1000: share -->") == [
         ("5", "%", "certificate", "n=1000", "share")
     ]

@@ -16,7 +16,7 @@ from otcore.errors import InvalidProblemError
 __all__ = ["QUOTE", "agrees", "recorded", "renewed"]
 
 UNITS = {"": 1.0, "s": 1.0, "ms": 1e3, "µs": 1e6, "%": 100.0, "MiB": 1.0, "times": 1.0}
-QUOTE = re.compile(r"(−?-?\d[\d.]*)\s*(ms|s|µs|%|MiB|times|)<!-- (\S+) ([^>]*): (\w+) -->")
+QUOTE = re.compile(r"(−?-?\d[\d.]*(?:e-?\d+)?)\s*(ms|s|µs|%|MiB|times|)<!-- (\S+) ([^>]*): (\w+) -->")
 
 
 def recorded(folder: Path, stem: str, where: str, field: str) -> float:
@@ -37,10 +37,11 @@ def recorded(folder: Path, stem: str, where: str, field: str) -> float:
 
 
 def agrees(number: str, unit: str, value: float) -> bool:
-    """Whether ``value`` rounds to the number as it is quoted: 5 stands for 4.5 to 5.5, 5.0 for 4.95 to 5.05."""
+    """Whether ``value`` rounds to the number as it is quoted: 5 is 4.5 to 5.5, 5.0 is 4.95 to 5.05, 5e-3 0.0045 to 0.0055."""
     number = number.replace("−", "-")
-    digits = len(number.partition(".")[2])
-    whole = number.lstrip("-")
+    mantissa, _, power = number.partition("e")
+    digits = len(mantissa.partition(".")[2]) - int(power or 0)
+    whole = mantissa.lstrip("-")
     zeros = len(whole) - len(whole.rstrip("0")) if "." not in whole and len(whole) > 1 else 0
     half = 0.5 * 10.0 ** (zeros - digits)
     return abs(float(number) - value * UNITS[unit]) <= half * (1 + 1e-9)

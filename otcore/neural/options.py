@@ -26,7 +26,8 @@ class CriticOptions:
         contraction, ``spectral`` normalisation [Miyato 2018].
         By persuasion, so without a certified constant: gradient penalties ``gp`` [Gulrajani 2017] and the
         one-sided ``lp`` [Petzka 2018], weight clipping ``clip`` [Arjovsky 2017].  ``auto`` races orthogonal, funnel
-        and projected critics on a fifth of the steps (200 at least) and trains the best on a validation split.
+        and projected critics on a fifth of the steps (200 at least) and trains the best on a validation split; plain
+        funnels unless the projected ones of their side are well ahead.
         A module with a method ``lipschitz_bound()`` (a float) maps (n, d) to (n,) or (n, 1); a copy is trained.
     hidden : tuple of int
         Widths of the hidden layers; even, for MaxMin.
