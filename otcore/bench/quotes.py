@@ -37,7 +37,7 @@ def recorded(folder: Path, stem: str, where: str, field: str) -> float:
 
 
 def agrees(number: str, unit: str, value: float) -> bool:
-    """Whether ``value`` rounds to the number as it is quoted: 5 stands for 4.5 to 5.5, 5.0 and 50e-1 for 4.95 to 5.05."""
+    """Whether ``value`` rounds to the number as it is quoted: 5 is 4.5 to 5.5, 5.0 and 50e-1 are 4.95 to 5.05."""
     number = number.replace("−", "-")
     mantissa, _, power = number.partition("e")
     digits = len(mantissa.partition(".")[2]) - int(power or 0)
