@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
+
 import numpy as np
 
-from otcore._types import Array, Matrix, Points
-from otcore.costs import CloudCost, Cost, LineCost
+from otcore._types import Matrix, Points
+from otcore.costs import CloudCost, LineCost
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan
 
@@ -36,32 +39,41 @@ def point_gradients(plan: GibbsPlan) -> tuple[Points, Points]:
     metric = cost.metric if isinstance(cost, CloudCost) and cost.x.shape[1] > 1 else "cityblock"
     if metric == "chebyshev":
         raise UnsupportedProblemError("gradients at points: chebyshev is not differentiable; take another metric")
-    gradient = _euclidean if metric == "euclidean" else _cityblock
-    # A common shift of both clouds changes no difference, and keeps digits in x_i - y_j.
-    middle = cost.x.mean(axis=0)
-    x, y = (np.reshape(z - middle, (len(z), -1)) for z in (cost.x, cost.y))
-    grad_x, grad_y = np.zeros(x.shape), np.zeros(y.shape)
-    for i0, i1, P, M in plan.row_blocks():
-        W = P * _slope(cost, M, metric)
-        grad_x[i0:i1] = gradient(W, x[i0:i1], y)
-        grad_y += gradient(W.T, y, x[i0:i1])
+    x, y = (np.reshape(z, (len(z), -1)) for z in (cost.x, cost.y))
+    products = metric == "euclidean" and cost.exponent >= 2
+    grad_x, grad_y = (_by_products if products else _by_differences)(plan, x, y, cost.exponent, metric)
     return grad_x.reshape(cost.x.shape), grad_y.reshape(cost.y.shape)
 
 
-def _slope(cost: Cost, M: Matrix, metric: str) -> Matrix | float:
-    """``p d**(p - 1)`` for ``M = d**p``, divided by d for the Euclidean distance; 0 where that is infinite."""
-    p = cost.exponent  # type: ignore[attr-defined]
-    power = p - 2 if metric == "euclidean" else p - 1
-    if power == 0:
-        return float(p)
-    return np.asarray(p * np.power(M, power / p, out=np.zeros_like(M), where=M > 0))
+def _by_products(plan: GibbsPlan, x: Points, y: Points, p: float, metric: str) -> tuple[Points, Points]:
+    """``sum_j W_ij (x_i - y_j)`` as two sums: from order 2 on ``W = p P d**(p - 2)`` is not large for close points."""
+    assert metric == "euclidean"
+    x, y = x - x[0], y - x[0]  # changes no difference, and keeps digits
+    grad_x, grad_y = np.zeros(x.shape), np.zeros(y.shape)
+    for i0, i1, P, M in plan.row_blocks():
+        W = P * (p * M ** (1 - 2 / p))
+        grad_x[i0:i1] = W.sum(axis=1)[:, None] * x[i0:i1] - W @ y
+        grad_y += W.sum(axis=0)[:, None] * y - W.T @ x[i0:i1]
+    return grad_x, grad_y
 
 
-def _euclidean(W: Matrix, x: Points, y: Points) -> Points:
-    """``sum_j W_ij (x_i - y_j)``."""
-    return np.asarray(W.sum(axis=1)[:, None] * x - W @ y)
+def _by_differences(plan: GibbsPlan, x: Points, y: Points, p: float, metric: str) -> tuple[Points, Points]:
+    """``sum_j P_ij p d**(p - 1) grad d``, coordinate by coordinate: however close two points, they have a direction."""
+    grad_x, grad_y = np.zeros(x.shape), np.zeros(y.shape)
+    for i0, i1, P, M in plan.row_blocks():
+        if metric == "euclidean":
+            d = reduce(np.hypot, _differences(x[i0:i1], y))  # in M squares of differences may have underflowed
+            W = P * (p * d ** (p - 1))
+            d[d == 0] = 1.0  # where all differences are 0
+        else:
+            W = P * (p * M ** (1 - 1 / p))
+        for k, difference in enumerate(_differences(x[i0:i1], y)):
+            term = W * (difference / d if metric == "euclidean" else np.sign(difference))
+            grad_x[i0:i1, k] = term.sum(axis=1)
+            grad_y[:, k] -= term.sum(axis=0)
+    return grad_x, grad_y
 
 
-def _cityblock(W: Matrix, x: Points, y: Points) -> Array:
-    """``sum_j W_ij sign(x_i - y_j)``, coordinate by coordinate."""
-    return np.stack([(W * np.sign(s[:, None] - t)).sum(axis=1) for s, t in zip(x.T, y.T, strict=True)], axis=1)
+def _differences(x: Points, y: Points) -> Iterator[Matrix]:
+    """``x_i - y_j``, one coordinate after the other: n x m x d at once would be too much."""
+    return (s[:, None] - t for s, t in zip(x.T, y.T, strict=True))

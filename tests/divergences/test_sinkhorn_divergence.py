@@ -193,3 +193,32 @@ def test_coincident_points_of_order_one_have_a_finite_gradient():
     x, *_ = clouds(10)
     s = sinkhorn_divergence(x, x[:9], epsilon=0.1)
     assert np.isfinite(s.grad_x).all() and np.isfinite(s.grad_y).all()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [[1.0 + 1e-15, 0.0], [2.0, 1.0 + 1e-15], [1e-15, 3.0 + 1e-15]],  # their distance is rounded at every shift
+        [[1.0, 1e-300], [2.0, 1.0 + 1e-9], [1e-170, 3.0]],  # squares underflow
+        [[1.0, 5e-324], [2.0, 1.0], [0.0, 3.0]],
+    ],
+)
+@pytest.mark.parametrize("order", [1, 1.5])
+def test_points_however_close_have_their_direction(order, y):
+    x, y = np.array([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]), np.array(y)
+    s = sinkhorn_divergence(x, y, epsilon=0.1, order=order, debiased=False)
+    difference = x[:, None] - y
+    d = np.hypot(*difference.T).T[:, :, None]
+    slope = s.plan.to_dense()[:, :, None] * order * d ** (order - 1)
+    terms = slope * np.divide(difference, d, out=np.zeros_like(difference), where=d > 0)
+    assert np.allclose(s.grad_x, terms.sum(axis=1), rtol=1e-12, atol=1e-14)
+    assert np.allclose(s.grad_y, -terms.sum(axis=0), rtol=1e-12, atol=1e-14)
+
+
+def test_the_sign_of_a_close_coordinate_counts_under_city_block_and_on_the_line():
+    x, y = np.array([0.0, 1.0, 5.0]), np.array([1e-300, 2.0, 4.0])
+    line = sinkhorn_divergence(x, y, epsilon=0.1, debiased=False)
+    block = sinkhorn_divergence(np.c_[x, x], np.c_[y, y], metric="cityblock", epsilon=0.2, debiased=False)
+    for s, grad in ((line, line.grad_x), (block, block.grad_x[:, 0])):
+        assert np.allclose(grad, (s.plan.to_dense() * np.sign(x[:, None] - y)).sum(axis=1), rtol=1e-12)
+    assert line.grad_x[0] < -0.3
