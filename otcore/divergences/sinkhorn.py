@@ -154,10 +154,12 @@ def sinkhorn_divergence(
     True
     """
     problem = as_problem(p, q, order=order, metric=metric, cost=cost)
+    weights = not (isinstance(metric, str) or callable(metric)) if cost is None else not isinstance(cost, str)
     budget = Budget.seconds(max_seconds)
     cross = solve_regularised(problem, epsilon, tol, budget, None if start is None else start.cross.potentials)
     if not debiased:
-        return _differentiable(SinkhornDivergence(cross.lower, cross.lower, cross.upper, epsilon, cross), p, q)
+        s = SinkhornDivergence(cross.lower, cross.lower, cross.upper, epsilon, cross)
+        return _differentiable(s, p, q, weights)
     if cost is not None and not isinstance(cost, str):
         raise UnsupportedProblemError(
             "cost is a matrix between p and q, and says nothing about p with itself; pass points, a distance matrix "
@@ -171,7 +173,7 @@ def sinkhorn_divergence(
     lower = max(_outward(cross.lower - 0.5 * (own[0].upper + own[1].upper), cross, -1), floor)
     upper = max(_outward(cross.upper - 0.5 * (own[0].lower + own[1].lower), cross, 1), floor)
     value = min(max(cross.lower - 0.5 * (own[0].lower + own[1].lower), lower), upper)
-    return _differentiable(SinkhornDivergence(value, lower, upper, epsilon, cross, *own), p, q)
+    return _differentiable(SinkhornDivergence(value, lower, upper, epsilon, cross, *own), p, q, weights)
 
 
 def _outward(value: float, cross: Regularised, direction: int) -> float:
@@ -188,14 +190,13 @@ def _positive_definite(cost: Cost) -> bool:
     return False
 
 
-def _differentiable(s: SinkhornDivergence, p: Any, q: Any) -> SinkhornDivergence:
-    """With a tensor for its value where tensors came in; torch is imported by nobody else."""
+def _differentiable(s: SinkhornDivergence, p: Any, q: Any, weights: bool) -> SinkhornDivergence:
+    """With a tensor for its value where tensors came in, of weights or of points; torch is imported by nobody else."""
     tensors = [hasattr(z, "requires_grad") for z in (p, q)]
     if not any(tensors):
         return s
     from otcore.neural.envelope import with_gradients
 
-    samples = isinstance(s.cross.problem.cost, CloudCost | LineCost)
-    gradients = [lambda: s.grad_x, lambda: s.grad_y] if samples else [lambda: s.grad_a, lambda: s.grad_b]
+    gradients = [lambda: s.grad_a, lambda: s.grad_b] if weights else [lambda: s.grad_x, lambda: s.grad_y]
     used = [(z, gradient) for z, gradient, is_tensor in zip((p, q), gradients, tensors, strict=True) if is_tensor]
     return replace(s, value=with_gradients(s.value, *zip(*used, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import otcore
 from otcore import sinkhorn_divergence
 
 torch = pytest.importorskip("torch")
@@ -59,3 +60,46 @@ def test_a_few_steps_of_training_bring_the_points_closer():
         optimiser.step()
         values.append(loss.item())
     assert values[-1] < 0.1 * values[0]
+
+
+def test_points_under_a_callable_get_no_gradient_and_never_that_of_weights():
+    x, y = tensors(4)
+    for p, q in ((x, y), (x[:, 0], y[:, 0])):  # in one dimension they are shaped like weights
+
+        def distance(u, v):
+            return np.abs(np.reshape(u, (len(u), 1, -1)) - np.reshape(v, (1, len(v), -1))).sum(axis=2)
+
+        s = sinkhorn_divergence(p, q, metric=distance, epsilon=0.5)
+        assert s.lower <= s.value.item() <= s.upper
+        with pytest.raises(otcore.UnsupportedProblemError, match="named metric"):
+            s.value.backward()
+
+
+def test_weights_beside_a_cost_of_points_get_the_gradient_of_weights():
+    a = torch.softmax(torch.tensor([0.1, -0.2, 0.3], dtype=torch.float64), 0).requires_grad_()
+    cost = otcore.LineCost([0.0, 1.0, 3.0], [0.5, 2.0])
+    s = sinkhorn_divergence(a, [0.5, 0.5], cost=cost, epsilon=0.5, debiased=False)
+    s.value.backward()
+    assert np.array_equal(a.grad.numpy(), s.grad_a)
+
+
+def test_a_second_derivative_is_refused():
+    x, y = tensors(5)
+    value = sinkhorn_divergence(x, y, epsilon=0.5, order=2).value
+    (first,) = torch.autograd.grad(value, x, create_graph=True)
+    penalised = 2 * value + first.square().sum()  # where the gradient must not count as a constant
+    with pytest.raises(otcore.UnsupportedProblemError, match="second derivative"):
+        penalised.backward(retain_graph=True)
+    with pytest.raises(otcore.UnsupportedProblemError, match="second derivative"):  # it moves with y, too
+        torch.autograd.grad(value + first.sum(), y)
+    (outer,) = torch.autograd.grad(value.square(), x, create_graph=True)
+    with pytest.raises(otcore.UnsupportedProblemError, match="second derivative"):
+        outer.sum().backward()
+
+
+def test_the_value_of_whole_numbers_is_not_a_whole_number():
+    x = torch.tensor([0, 1, 5])
+    s = sinkhorn_divergence(x, x + 1, epsilon=0.5)
+    assert s.value.dtype == torch.float64 and s.lower <= s.value.item() <= s.upper
+    mixed = sinkhorn_divergence(x, torch.tensor([0.5, 2.0], requires_grad=True), epsilon=0.5)
+    assert mixed.value.dtype == torch.float32 and mixed.value.requires_grad
