@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
 import numpy as np
 
-from otcore._types import Potential
+from otcore._solve import _feasible_plan
+from otcore._types import Potential, Weights
 from otcore.certify.regularised import regularised_interval
+from otcore.costs import Cost
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan
 from otcore.problem import Problem
@@ -21,6 +24,8 @@ __all__ = ["Regularised", "solve_regularised", "solve_symmetric"]
 
 PASSES = 40  # of the averaged iteration, which gains a factor of eight a pass: more are a sign that it will not do
 NOISE = 2.0**-49  # a few ulps of the exponents
+WIDE = 4.0  # times the largest cost: potentials that answer others are no larger than costs
+FAINTEST = float(np.finfo(float).tiny)  # share of the mass that passes give every point: logarithms of 0 are no numbers
 
 
 class Regularised(NamedTuple):
@@ -33,26 +38,35 @@ class Regularised(NamedTuple):
 
     @property
     def potentials(self) -> tuple[Potential, Potential]:
-        """Potentials at all points, also at those of zero weight: there they answer the others."""
+        """Potentials at all points, also at those of zero weight: there they answer the others, inf without a way."""
         p, plan = self.problem, self.plan
         f, g = plan.f.copy(), plan.g.copy()
         rows, columns = np.flatnonzero(p.a), np.flatnonzero(p.b)
         empty = np.flatnonzero(p.a == 0), np.flatnonzero(p.b == 0)
         if empty[0].size:
-            log_b = np.log(p.b[columns] / p.b.sum())
-            f[empty[0]] = p.cost.restrict(empty[0], columns).softmin(plan.epsilon, g[columns], log_b, axis=1)
+            f[empty[0]] = _answers(p.cost.restrict(empty[0], columns), plan.epsilon, g[columns], p.b[columns], axis=1)
         if empty[1].size:
-            log_a = np.log(p.a[rows] / p.a.sum())
-            g[empty[1]] = p.cost.restrict(rows, empty[1]).softmin(plan.epsilon, f[rows], log_a, axis=0)
+            g[empty[1]] = _answers(p.cost.restrict(rows, empty[1]), plan.epsilon, f[rows], p.a[rows], axis=0)
         return f, g
+
+
+def _answers(cost: Cost, epsilon: float, h: Potential, w: Weights, axis: int) -> Potential:
+    log_w = np.log(w) - np.log(w.sum())  # the quotient may underflow
+    with np.errstate(invalid="ignore"):  # inf - inf where all arcs are forbidden
+        answer = cost.softmin(epsilon, h, log_w, axis)
+    return np.asarray(np.where(np.isnan(answer), np.inf, answer))
 
 
 def solve_regularised(
     problem: Problem, epsilon: float, tol: float, budget: Budget, start: tuple[Potential, Potential] | None = None
 ) -> Regularised:
-    """Sinkhorn at one epsilon until the marginals are within ``tol`` in L1, relative to the mass."""
-    if epsilon is None:  # to the solver, a ladder of them
-        raise UnsupportedProblemError("epsilon is None; expected a positive number in units of the cost")
+    """Sinkhorn at one epsilon until the marginals are within ``tol`` in L1, relative to the mass.
+
+    Raises
+    ------
+    InfeasibleError, UnsupportedProblemError
+    """
+    _feasible_plan(problem)
     reduction = reduce(problem, cancel=False, cap=False)  # a regularised plan uses every arc
     assert reduction.problem is not None
     near = reduction.restrict_start(None if start is None else Candidate(potentials=start))
@@ -60,8 +74,7 @@ def solve_regularised(
     report, plan = candidate.report, reduction.lift(candidate).plan
     if not isinstance(plan, GibbsPlan):
         raise UnsupportedProblemError(f"epsilon is {epsilon!r}: below the smallest normal float; take a larger one")
-    lower = -np.inf if report.dual is None else report.dual
-    return Regularised(problem, plan, lower, np.inf if report.value is None else report.value)
+    return Regularised(problem, plan, *_bounds(report.dual, report.value))
 
 
 def solve_symmetric(
@@ -73,18 +86,22 @@ def solve_symmetric(
     so that averaging at least halves the error, where Sinkhorn's iteration may take 1 / epsilon steps.  One pass over
     the cost gives T h and T T h, and their mean is ``T h`` averaged: the error falls by a factor of 8 at least.
     """
+    _feasible_plan(problem)
     reduction = reduce(problem, cancel=False, cap=False)
     small = reduction.problem
     assert small is not None
     a, cost, epsilon_small = small.a / small.a.sum(), small.cost, epsilon / small.cost_unit
+    a, top = np.maximum(a, FAINTEST), max(map(abs, cost.bounds()))
     h = np.zeros(a.size) if start is None else start[reduction.i] / small.cost_unit
-    tol = max(tol, NOISE * cost.bounds()[1] / epsilon_small)
+    if not (np.abs(h) <= WIDE * top).all():  # of another unit
+        h = np.zeros(a.size)
+    tol = max(tol, NOISE * top / epsilon_small)
     error, passes = np.inf, 0
     while error > tol and passes < PASSES and not budget.expired():
         once, twice, error, _ = cost.sinkhorn_pass(epsilon_small, h, h, a, a)
         h = h if error <= tol else 0.5 * (once + twice)
         passes += 1
-    if error > tol and not budget.expired():
+    if not error <= tol and not budget.expired():
         return solve_regularised(problem, epsilon, tol, budget, None if start is None else (start, start))
     return _symmetric(reduction, h, epsilon_small)
 
@@ -94,7 +111,19 @@ def _symmetric(reduction: Reduction, h: Potential, epsilon: float) -> Regularise
     small = reduction.problem
     assert small is not None
     plan = GibbsPlan(h, h, epsilon, small.a, small.b, small.cost)
-    lower, upper = (small.cost_unit * small.mass_unit * bound for bound in regularised_interval(plan))
+    lower, upper = regularised_interval(plan)
+    if "finite" not in small.cost.traits:  # the plan is rounded onto its marginals across forbidden arcs
+        upper = np.inf
+    unit = small.cost_unit * small.mass_unit
+    lower, upper = math.nextafter(unit * lower, -np.inf), math.nextafter(unit * upper, np.inf)  # subnormals round
     lifted = reduction.lift(Candidate(plan)).plan
     assert isinstance(lifted, GibbsPlan)
-    return Regularised(reduction.original, lifted, lower, upper)
+    return Regularised(reduction.original, lifted, *_bounds(lower, upper))
+
+
+def _bounds(lower: float | None, upper: float | None) -> tuple[float, float]:
+    """What is not known, or no number, bounds nothing."""
+    return (
+        -np.inf if lower is None or math.isnan(lower) else lower,
+        np.inf if upper is None or math.isnan(upper) else upper,
+    )

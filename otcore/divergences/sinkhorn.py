@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from otcore._api import EUCLIDEAN, Metric, as_problem
-from otcore._types import Array, Points
+from otcore._habits import answers_habits
+from otcore._solve import _tolerance
+from otcore._types import Array, Points, Potential
+from otcore.certify.reals import total
 from otcore.costs import CloudCost, Cost, LineCost
 from otcore.divergences.gradients import point_gradients
 from otcore.divergences.regularised import Regularised, solve_regularised, solve_symmetric
-from otcore.errors import UnsupportedProblemError
+from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
 from otcore.plans import GibbsPlan
+from otcore.problem import Problem
 from otcore.solvers._protocol import Budget
 
 __all__ = ["SinkhornDivergence", "sinkhorn_divergence"]
@@ -33,7 +41,8 @@ class SinkhornDivergence:
         Three certified intervals combined outwards, in units of cost times mass.
     epsilon : float, in units of the cost
     cross, self_p, self_q : Regularised
-        The regularised problems of p with q, of p with itself and of q with itself (None without debiasing).
+        The regularised problems of p with q, of p with itself and of q with itself (None without debiasing), the
+        last at q's own mass.
     """
 
     value: Any
@@ -79,9 +88,11 @@ class SinkhornDivergence:
     def _at_weights(self, side: int) -> Array:
         h, own = self.cross.potentials[side], (self.self_p, self.self_q)[side]
         if own is not None:
-            h = h - 0.5 * (own.potentials[0] + own.potentials[1])
+            with np.errstate(invalid="ignore"):  # inf - inf: no plan gives weight to such a point
+                h = h - 0.5 * (own.potentials[0] + own.potentials[1])
         w = (self.cross.problem.a, self.cross.problem.b)[side]
-        return np.asarray(h - w @ h / w.sum())
+        mean = w[w > 0] @ h[w > 0] / w.sum()
+        return np.asarray((1.0, self._share)[side] * (h - mean))
 
     @cached_property
     def _at_points(self) -> tuple[Points, Points]:
@@ -90,14 +101,19 @@ class SinkhornDivergence:
             return x, y
         # A point stands on both sides of its own problem, which counts half.
         own_x, own_y = (sum(point_gradients(own.plan)) for own in (self.self_p, self.self_q))
-        return x - 0.5 * own_x, y - 0.5 * own_y
+        return x - 0.5 * own_x, y - 0.5 * self._share * own_y
+
+    @cached_property
+    def _share(self) -> float:
+        return float(_share(self.cross.problem))
 
 
+@answers_habits
 def sinkhorn_divergence(
     p: Any,
     q: Any,
     *,
-    epsilon: float,
+    epsilon: float | None = None,
     order: float = 1,
     metric: Metric = EUCLIDEAN,
     cost: Any = None,
@@ -155,30 +171,76 @@ def sinkhorn_divergence(
     """
     problem = as_problem(p, q, order=order, metric=metric, cost=cost)
     weights = not (isinstance(metric, str) or callable(metric)) if cost is None else not isinstance(cost, str)
-    budget = Budget.seconds(max_seconds)
-    cross = solve_regularised(problem, epsilon, tol, budget, None if start is None else start.cross.potentials)
-    if not debiased:
-        s = SinkhornDivergence(cross.lower, cross.lower, cross.upper, epsilon, cross)
-        return _differentiable(s, p, q, weights)
-    if cost is not None and not isinstance(cost, str):
+    if not isinstance(epsilon, Real):
+        raise UnsupportedProblemError(f"epsilon is {epsilon!r}; expected a positive number in units of the cost")
+    epsilon = float(epsilon)  # in single precision it would take the bounds with it
+    if not isinstance(debiased, bool | np.bool_):
+        raise InvalidProblemError(f"debiased is {debiased!r}; expected True or False")
+    if debiased and weights and cost is not None:
         raise UnsupportedProblemError(
             "cost is a matrix between p and q, and says nothing about p with itself; pass points, a distance matrix "
             "metric=... on the common support, or debiased=False"
         )
+    tol = _tolerance(tol, "tol")
+    near = _potentials(start, problem)
+    budget = Budget.seconds(None if max_seconds is None else _tolerance(max_seconds, "max_seconds"))
+    cross = solve_regularised(problem, epsilon, tol, budget, near[0])
+    if not debiased:
+        value = _value(cross.lower, cross.lower, cross.upper, epsilon)
+        return _differentiable(SinkhornDivergence(value, cross.lower, cross.upper, epsilon, cross), p, q, weights)
     own = []
-    for measure, before in ((p, None if start is None else start.self_p), (q, None if start is None else start.self_q)):
+    for measure, before in ((p, near[1]), (q, near[2])):
         itself = as_problem(measure, measure, order=order, metric=metric, cost=cost)
-        own.append(solve_symmetric(itself, epsilon, tol, budget, None if before is None else before.potentials[0]))
-    floor = 0.0 if _positive_definite(problem.cost) else -np.inf
-    lower = max(_outward(cross.lower - 0.5 * (own[0].upper + own[1].upper), cross, -1), floor)
-    upper = max(_outward(cross.upper - 0.5 * (own[0].lower + own[1].lower), cross, 1), floor)
-    value = min(max(cross.lower - 0.5 * (own[0].lower + own[1].lower), lower), upper)
+        own.append(solve_symmetric(itself, epsilon, tol, budget, before))
+    share, floor = _share(problem), 0.0 if _positive_definite(problem.cost) else -np.inf
+    lower = max(_combined(cross.lower, own[0].upper, own[1].upper, share, -np.inf), floor)
+    upper = max(_combined(cross.upper, own[0].lower, own[1].lower, share, np.inf), floor)
+    value = cross.lower - 0.5 * (own[0].lower + float(share) * own[1].lower)
+    value = _value(value, lower, upper, epsilon)
     return _differentiable(SinkhornDivergence(value, lower, upper, epsilon, cross, *own), p, q, weights)
 
 
-def _outward(value: float, cross: Regularised, direction: int) -> float:
-    """Three roundings are paid for, relative to the largest of the numbers that were combined."""
-    return value + direction * 2.0**-50 * max(abs(cross.lower), abs(cross.upper), abs(value))
+def _potentials(
+    start: SinkhornDivergence | None, problem: Problem
+) -> tuple[tuple[Potential, Potential] | None, Potential | None, Potential | None]:
+    """Those of an earlier answer for the three problems, None where it has none."""
+    if start is None:
+        return None, None, None
+    if not isinstance(start, SinkhornDivergence):
+        raise InvalidProblemError(f"start is a {type(start).__name__}; expected an earlier SinkhornDivergence")
+    (n, m), shape = start.cross.problem.shape, problem.shape
+    if (n, m) != shape:
+        raise ShapeError(f"start is between {n} and {m} points, p and q have {shape[0]} and {shape[1]}; leave it away")
+    p, q = (None if z is None else z.potentials[0] for z in (start.self_p, start.self_q))
+    return start.cross.potentials, p, q
+
+
+def _share(problem: Problem) -> Fraction:
+    """Mass of p in that of q: masses agree up to the precision of the weights, and q counts with that of p.
+
+    ``OT(t q, t q) = t OT(q, q)``.
+    """
+    return total(problem.a) / total(problem.b)
+
+
+def _combined(cross: float, own_p: float, own_q: float, share: Fraction, towards: float) -> float:
+    """``cross - own_p / 2 - share own_q / 2`` rounded towards an infinity, and that infinity where a bound is one."""
+    if not all(map(math.isfinite, (cross, own_p, own_q))):
+        return towards
+    largest = Fraction(sys.float_info.max)
+    exact = Fraction(cross) - (Fraction(own_p) + share * Fraction(own_q)) / 2
+    return math.nextafter(float(min(max(exact, -largest), largest)), towards)
+
+
+def _value(value: float, lower: float, upper: float, epsilon: float) -> float:
+    """``value``, which rounding may have put outside of the interval; one of its ends where it is no number."""
+    for number in (min(max(value, lower), upper), lower, upper):
+        if math.isfinite(number):
+            return number
+    raise UnsupportedProblemError(
+        f"epsilon is {epsilon!r}: beside these costs and weights neither bound is a number; take a larger one, "
+        "and leave out points whose weights vanish beside the others"
+    )
 
 
 def _positive_definite(cost: Cost) -> bool:

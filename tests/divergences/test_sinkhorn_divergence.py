@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import ot
 import pytest
@@ -9,7 +11,11 @@ from scipy.optimize import minimize
 
 import otcore
 from otcore import Measure, sinkhorn_divergence
+from otcore.certify.reals import total
+from otcore.divergences import regularised
 from otcore.divergences.regularised import solve_regularised, solve_symmetric
+from otcore.divergences.sinkhorn import _combined
+from otcore.solvers import sinkhorn as sinkhorn_solver
 from otcore.solvers._protocol import Budget
 
 COSTS = [
@@ -222,3 +228,150 @@ def test_the_sign_of_a_close_coordinate_counts_under_city_block_and_on_the_line(
     for s, grad in ((line, line.grad_x), (block, block.grad_x[:, 0])):
         assert np.allclose(grad, (s.plan.to_dense() * np.sign(x[:, None] - y)).sum(axis=1), rtol=1e-12)
     assert line.grad_x[0] < -0.3
+
+
+# -- masses that agree within the precision of their weights ------------------------------------------------------
+
+FEW, ONE_TWO_THREE = np.array([[0.0, 0.0], [3.0, 1.0], [1.0, 2.0]]), np.array([1.0, 2.0, 3.0])
+ROUGH_MASSES = [
+    (np.float16(ONE_TWO_THREE * 1.005), np.float16(ONE_TWO_THREE)),
+    (np.float16(ONE_TWO_THREE), np.float16(ONE_TWO_THREE * 1.005)),
+    (np.float32(ONE_TWO_THREE * (1 + 2e-7)), np.float32(ONE_TWO_THREE)),
+    (np.float16(ONE_TWO_THREE), np.float16(ONE_TWO_THREE[::-1] * 1.008)),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), ROUGH_MASSES)
+def test_q_counts_with_the_mass_of_p_in_its_own_problem_too(a, b):
+    y = FEW + 0.01
+    share = float(Fraction(total(np.float64(a)), total(np.float64(b))))
+    rough = sinkhorn_divergence(Measure(FEW, a), Measure(y, b), epsilon=1.0, order=2, tol=1e-12)
+    exact = sinkhorn_divergence(
+        Measure(FEW, np.float64(a)), Measure(y, np.float64(b) * share), epsilon=1.0, order=2, tol=1e-12
+    )
+    assert max(rough.lower, exact.lower) <= min(rough.upper, exact.upper)
+    assert rough.upper - rough.lower < 1e-9 and rough.lower <= rough.value <= rough.upper
+    assert np.allclose(rough.grad_x, exact.grad_x, atol=1e-9) and np.allclose(rough.grad_a, exact.grad_a, atol=1e-9)
+    assert np.allclose(rough.grad_y, exact.grad_y, atol=1e-9)
+    assert np.allclose(rough.grad_b, share * exact.grad_b, rtol=1e-9, atol=1e-9)  # b moves, share b enters
+
+
+def test_bounds_are_combined_without_a_rounding_inwards():
+    def halves(cross, p, q, share):
+        return Fraction(cross) - (Fraction(p) + share * Fraction(q)) / 2
+
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        bounds = (rng.normal(size=3) * 10.0 ** rng.integers(-320, 300, 3)).tolist()
+        share = Fraction(*rng.integers(1, 10**9, 2).tolist())
+        lower, upper = (_combined(*bounds, share, towards) for towards in (-np.inf, np.inf))
+        truth = halves(*bounds, share)
+        assert lower < truth < upper and upper <= np.nextafter(np.nextafter(lower, np.inf), np.inf)
+    assert _combined(np.inf, 1.0, 1.0, Fraction(1), np.inf) == np.inf
+    assert _combined(0.0, 1.0, np.inf, Fraction(1), -np.inf) == -np.inf
+    assert _combined(-1.5e308, 1.5e308, 1.5e308, Fraction(1), np.inf) == np.nextafter(-np.finfo(float).max, 0)
+
+
+def test_what_is_no_number_bounds_nothing_and_a_value_is_one(monkeypatch):
+    x, y, *_ = clouds(11)
+    monkeypatch.setattr(regularised, "regularised_interval", lambda plan: (np.nan, np.nan))
+    s = sinkhorn_divergence(x, y, epsilon=0.5)
+    assert (s.lower, s.upper, s.value) == (0.0, np.inf, 0.0)  # of a divergence 0 is known
+    monkeypatch.setattr(sinkhorn_solver, "regularised_interval", lambda plan: (np.nan, np.nan))
+    with pytest.raises(otcore.UnsupportedProblemError, match=r"epsilon is 0\.5"):
+        sinkhorn_divergence(x, y, epsilon=0.5, debiased=False)
+    with pytest.raises(otcore.UnsupportedProblemError, match=r"epsilon is 0\.5"):
+        sinkhorn_divergence(x, y, epsilon=0.5, metric="chebyshev")
+
+
+@pytest.mark.parametrize("w", [[1e-300, 1.0, 5e-324], [5e-324, 1e10, 0.0], [1e-320, 5e-324, 1e-310]])
+def test_weights_that_vanish_beside_the_others_leave_the_problem_of_a_measure_with_itself(w):
+    own = solve_symmetric(otcore.Problem(w, w, otcore.CloudCost(FEW, FEW)), 0.5, 1e-10, Budget())
+    top = max(w)
+    rest = np.array(w) / top
+    alone = solve_symmetric(otcore.Problem(rest, rest, otcore.CloudCost(FEW, FEW)), 0.5, 1e-10, Budget())
+    assert alone.lower <= alone.upper < alone.lower + 1e-9
+    assert np.isfinite([own.lower, own.upper]).all() and np.isfinite(own.potentials).all()
+    assert own.lower <= alone.upper * top * (1 + 1e-9) + 1e-12 * top
+    assert own.upper >= alone.lower * top * (1 - 1e-9) - 1e-12 * top
+
+
+# -- input that means nothing ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_where_forbidden_arcs_leave_no_plan_it_says_so(debiased):
+    inf = np.inf
+    if not debiased:
+        with pytest.raises(otcore.InfeasibleError, match="allow more arcs"):
+            sinkhorn_divergence([0.5, 0.5], [0.5, 0.5], epsilon=0.1, cost=[[0, inf], [0, inf]], debiased=False)
+    with pytest.raises(otcore.InfeasibleError, match="allow more arcs"):
+        sinkhorn_divergence([1.0, 0], [0.0, 1], epsilon=0.1, metric=[[0, inf], [inf, 0]], debiased=debiased)
+    s = sinkhorn_divergence([0.5, 0.5], [0.5, 0.5], epsilon=0.1, metric=[[0, inf], [inf, 0]], debiased=debiased)
+    assert s.lower <= (0 if debiased else 0.1 * np.log(2)) <= s.upper and np.isfinite(s.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "names"),
+    [
+        ({"start": 3}, otcore.InvalidProblemError, "start is a int"),
+        ({"max_seconds": -1}, otcore.InvalidProblemError, "max_seconds"),
+        ({"max_seconds": np.nan}, otcore.InvalidProblemError, "max_seconds"),
+        ({"max_seconds": "x"}, otcore.InvalidProblemError, "max_seconds"),
+        ({"max_seconds": [1]}, otcore.InvalidProblemError, "max_seconds"),
+        ({"max_seconds": {}}, otcore.InvalidProblemError, "max_seconds"),
+        ({"tol": np.array([0.1, 0.2])}, otcore.InvalidProblemError, "tol"),
+        ({"debiased": np.array([2.0, 1])}, otcore.InvalidProblemError, "debiased"),
+        ({"debiased": None}, otcore.InvalidProblemError, "debiased"),
+        ({"epsilon": None}, otcore.UnsupportedProblemError, "epsilon"),
+        ({"epsilon": np.array([0.1, 0.2])}, otcore.UnsupportedProblemError, "epsilon"),
+        ({"reg": 0.5}, otcore.UnknownArgumentError, "reg"),
+        ({"debias": False}, otcore.UnknownArgumentError, "debiased"),
+    ],
+    ids=names,
+)
+def test_an_option_that_means_nothing_is_named(options, error, names):
+    x, y, *_ = clouds(12)
+    with pytest.raises(error, match=names):
+        sinkhorn_divergence(x, y, **({"epsilon": 0.1} | options))
+
+
+def test_without_epsilon_or_with_one_that_has_no_name_it_says_what_to_write():
+    x, y, *_ = clouds(12)
+    with pytest.raises(otcore.UnsupportedProblemError, match="epsilon is None"):
+        sinkhorn_divergence(x, y)
+    with pytest.raises(otcore.UnknownArgumentError, match="without a name"):
+        sinkhorn_divergence(x, y, 0.5)
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_a_start_from_other_points_is_refused(debiased):
+    x, y, *_ = clouds(13)
+    first = sinkhorn_divergence(x, y, epsilon=0.1, debiased=debiased)
+    for p, q in ((x[1:], y), (x, y[1:]), (np.concatenate([x, x]), y)):
+        with pytest.raises(otcore.ShapeError, match=r"start is between 14 and 11"):
+            sinkhorn_divergence(p, q, epsilon=0.1, start=first)
+
+
+def test_a_start_from_far_away_or_of_another_unit_does_no_harm():
+    x, y, *_ = clouds(14)
+    far = sinkhorn_divergence(1e100 * x, 1e100 * y, epsilon=1e99)
+    s, cold = (sinkhorn_divergence(x, y, epsilon=0.1, start=start) for start in (far, None))
+    assert s.value == pytest.approx(cold.value, abs=1e-9) and s.upper - s.lower < 1e-6
+    hurried = sinkhorn_divergence(x, y, epsilon=0.1, start=far, max_seconds=0)
+    assert hurried.lower <= cold.upper and cold.lower <= hurried.upper < 10.0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, Fraction])
+def test_an_epsilon_in_another_precision_is_that_number(dtype):
+    x, y, *_ = clouds(15)
+    s, same = (sinkhorn_divergence(x, y, epsilon=e, order=2) for e in (dtype(0.1), float(dtype(0.1))))
+    assert (s.lower, s.upper) == (same.lower, same.upper) and type(s.lower) is type(s.value) is float
+
+
+def test_to_give_weight_to_a_point_without_a_way_is_infinitely_dear():
+    inf = np.inf
+    s = sinkhorn_divergence([1.0, 0, 0], [1.0, 0], cost=[[0, 1], [inf, inf], [inf, 0]], debiased=False, epsilon=0.1)
+    assert s.grad_a.tolist() == [0.0, inf, inf] and np.isfinite(s.grad_b).all()
+    s = sinkhorn_divergence([0.5, 0.5, 0], [0.5, 0.5, 0], metric=[[0, 1, inf], [1, 0, inf], [inf, inf, 0]], epsilon=0.5)
+    assert np.abs(s.grad_a[:2]).max() < 1e-6 and not np.isfinite(s.grad_a[2])
