@@ -124,7 +124,8 @@ def sinkhorn_divergence(
 ) -> SinkhornDivergence:
     """``S(p, q) = OT(p, q) - OT(p, p) / 2 - OT(q, q) / 2`` of regularised transport costs, with an interval.
 
-    ``OT(p, q) = min <P, M> + epsilon KL(P | a b^T)`` over the plans P of p and q.  [Feydy et al. 2019, eq. 3]
+    ``OT(p, q) = min <P, M> + epsilon KL(P | a b^T / B)`` over the plans P of p and q, B the mass of q: it scales with
+    the mass.  [Feydy et al. 2019, eq. 3]
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def sinkhorn_divergence(
     max_seconds : float, optional
         For all three; ends early with an interval that holds.
     start : SinkhornDivergence, optional
-        An earlier answer on as many points, to start from.
+        An earlier answer between as many points, to start from.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def sinkhorn_divergence(
 
     Raises
     ------
-    InvalidProblemError, UnsupportedProblemError
+    InvalidProblemError, InfeasibleError, UnsupportedProblemError, UnknownArgumentError
 
     Notes
     -----
