@@ -9,7 +9,7 @@ import numpy as np
 from otcore._types import Array
 from otcore.errors import InvalidProblemError, NegativeWeightError, NonFiniteError, ShapeError
 
-__all__ = ["MOST_AXES", "as_array", "as_number", "as_power", "as_weights", "eps_of", "require_finite"]
+__all__ = ["MOST_AXES", "as_array", "as_number", "as_power", "as_tolerance", "as_weights", "eps_of", "require_finite"]
 
 
 MOST_AXES = 16  # of a lattice; NumPy ends at 32
@@ -103,6 +103,14 @@ def as_power(value: Any, name: str) -> float:
     if not 1 <= power < np.inf:
         raise InvalidProblemError(f"{name} is {value!r}; expected a finite number >= 1")
     return power
+
+
+def as_tolerance(value: Any, name: str) -> float:
+    """A gap, or a time: a number >= 0."""
+    number = as_number(value)
+    if not number >= 0:
+        raise InvalidProblemError(f"{name} is {value!r}; expected a number >= 0")
+    return number
 
 
 def as_weights(value: Any, name: str) -> Array:

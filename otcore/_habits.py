@@ -59,6 +59,12 @@ HABITS: dict[str, str] = {  # argument elsewhere -> what to write here
     "normalize": "otcore.Measure(...).normalized() has mass one",
     "solver": "the solver is method=..., one of otcore.methods()",
 }
+OF_EPSILON = {  # the same, where epsilon is an argument itself
+    "reg": "the regularisation is epsilon=",
+    "eps": "the regularisation is epsilon=",
+    "blur": "epsilon=blur ** order",
+    "stopThr": "the marginal error is tol=",
+}
 HERE_AND_THERE = {  # arguments of some functions here, asked of another
     "cost": "otcore.solve takes cost=..., otcore.w1 costs as its third argument; distances go into metric=...",
 }
@@ -77,7 +83,8 @@ def answers_habits(function: Callable[Parameters, Result]) -> Callable[Parameter
                 continue
             near = get_close_matches(name, parameters, n=1)
             guess = f"did you mean {near[0]}=?" if near else f"expected {', '.join(parameters)}"
-            hint = HABITS.get(name) or HERE_AND_THERE.get(name) or guess
+            here = OF_EPSILON if "epsilon" in parameters else HABITS
+            hint = here.get(name) or HABITS.get(name) or HERE_AND_THERE.get(name) or guess
             raise UnknownArgumentError(f"{function.__name__} has no argument {name!r} to be named here: {hint}")
         if len(args) > len(positional):
             named = "metric" if "metric" in parameters and "cost" not in parameters else "cost"

@@ -7,19 +7,18 @@ from concurrent.futures import Executor, Future, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import fsum
 from typing import Any
 
 import numpy as np
 
 from otcore._api import EUCLIDEAN, Metric, as_problem, solve
-from otcore._gate import as_array
+from otcore._gate import as_array, as_tolerance
 from otcore._habits import answers_habits
-from otcore._solve import _tolerance
-from otcore._types import Matrix, Weights
+from otcore._types import Matrix
+from otcore.certify.reals import total
 from otcore.certify.rounding import round_outward
 from otcore.errors import InvalidProblemError, OTError, UnsupportedProblemError
-from otcore.solution import Solution, Status, _root
+from otcore.solution import Solution, Status, outward_root
 from otcore.solvers import check, method_named
 from otcore.solvers._protocol import Solver
 
@@ -131,7 +130,7 @@ def pairwise(
     check(*method_named(method), first)  # here, not in the solves: of one measure there are none
     for name, value in (("rtol", rtol), ("max_seconds", max_seconds)):
         if value is not None:
-            _tolerance(value, name)
+            as_tolerance(value, name)
     if executor is not None:
         _require_executor(executor, metric=metric, method=method)
     if not isinstance(metric, str) and not callable(metric):  # one matrix for all pairs, its power taken once
@@ -292,7 +291,7 @@ def _solve_tile(tile: _Tile) -> tuple[Entries, bool]:
                 s = solve(tile.rows[i], tile.columns[j], **tile.options)
             found = {(i, j): (s.distance, s.distance_lower, s.distance_upper, s.certified)}
             if tile.half:
-                masses |= {k: _sum(w) for k, w in ((i, s.problem.a), (j, s.problem.b)) if k not in masses}
+                masses |= {k: total(w) for k, w in ((i, s.problem.a), (j, s.problem.b)) if k not in masses}
                 found |= _both_ways(i, j, s, masses[j] / masses[i])
             entries |= found  # both triangles at once, whenever Ctrl-C comes
             if s.status is Status.INTERRUPTED:
@@ -311,16 +310,8 @@ def _both_ways(i: int, j: int, s: Solution, ratio: Fraction) -> Entries:
     if ratio == 1:
         return {(i, j): here, (j, i): here}
     lower, upper = (round_outward(Fraction(end) * ratio, way) for end, way in ((s.lower, -1), (s.upper, 1)))
-    ends = _root(lower, order, direction=-1), _root(upper, order, direction=1)
+    ends = outward_root(lower, order, direction=-1), outward_root(upper, order, direction=1)
     if abs(ratio - 1) > ROUNDING:
-        return {(i, j): here, (j, i): (_root(upper, order), *ends, s.certified)}
+        return {(i, j): here, (j, i): (outward_root(upper, order), *ends, s.certified)}
     hull = s.distance, min(ends[0], s.distance_lower), max(ends[1], s.distance_upper), s.certified
     return {(i, j): hull, (j, i): hull}
-
-
-def _sum(weights: Weights) -> Fraction:
-    """The exact sum: what remains of it beside the float nearest to it, again and again."""
-    terms, parts = weights.tolist(), list[float]()
-    while rest := fsum((*terms, *parts)):
-        parts.append(-rest)
-    return -sum(map(Fraction, parts), Fraction(0))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from otcore._gate import as_array, as_number
+from otcore._gate import as_array, as_tolerance
 from otcore._types import Indices, Potential
 from otcore.certify.certifier import Certifier
 from otcore.certify.completion import complete
@@ -22,7 +22,7 @@ from otcore.solution import Candidate, Certificate, Snapshot, Solution, Status
 from otcore.solvers import check, method_named
 from otcore.solvers._protocol import Budget, Solver
 
-__all__ = ["require_certified", "run"]
+__all__ = ["feasible_plan", "require_certified", "run"]
 
 LARGEST = 2.0**900  # exponent of a plan; beyond, and below its inverse, nothing is left of the numbers
 HOPELESS = 2.0**200  # potentials of a start that many times the largest cost say nothing
@@ -48,9 +48,9 @@ def run(
     if hasattr(solver, "choose"):  # auto: a method that names another
         name, solver = method_named(solver.choose(problem))
     check(name, solver, problem)
-    rtol = _tolerance(solver.rtol if rtol is None else rtol, "rtol")
-    limit = None if max_seconds is None else _tolerance(max_seconds, "max_seconds")
-    atol = None if atol is None else _tolerance(atol, "atol")
+    rtol = as_tolerance(solver.rtol if rtol is None else rtol, "rtol")
+    limit = None if max_seconds is None else as_tolerance(max_seconds, "max_seconds")
+    atol = None if atol is None else as_tolerance(atol, "atol")
     known = _known(problem, name, solver, rtol, atol or 0.0) if start is None else None
     return known or _driven(problem, name, solver, rtol, atol, limit, start, progress)
 
@@ -117,7 +117,7 @@ class _Loop:
         self.started = False
 
     def drive(self, solver: Solver, start: Candidate | Solution | None) -> Status:
-        corner = _feasible_plan(self.problem)
+        corner = feasible_plan(self.problem)
         reduction = reduce(self.problem, cancel=solver.reduces, cap=getattr(solver, "caps", True))
         if self.atol is None:  # what rounding alone can leave
             self.atol = 16 * 2.0**-52 * reduction.rounding_scale
@@ -233,7 +233,7 @@ def _trivial_plan(reduction: Reduction) -> SparsePlan:
     return plan
 
 
-def _feasible_plan(problem: Problem) -> SparsePlan | None:
+def feasible_plan(problem: Problem) -> SparsePlan | None:
     """Where arcs are forbidden, a plan that avoids them; raises where there is none."""
     if "finite" in problem.cost.traits:
         return None
@@ -309,13 +309,6 @@ def _within(indices: Indices, size: int) -> bool:
 def _some(indices: np.ndarray) -> str:
     shown = ", ".join(map(str, indices[:5].tolist()))
     return f"[{shown}{', ...' if indices.size > 5 else ''}]"
-
-
-def _tolerance(value: float, name: str) -> float:
-    number = as_number(value)
-    if not number >= 0:
-        raise InvalidProblemError(f"{name} is {value!r}; expected a number >= 0")
-    return number
 
 
 def _bar(name: str, progress: bool) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otcore.plans import GibbsPlan, SparsePlan
     from otcore.problem import Problem
 
-__all__ = ["Candidate", "Certificate", "Snapshot", "Solution", "Status"]
+__all__ = ["Candidate", "Certificate", "Snapshot", "Solution", "Status", "outward_root"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,17 +209,17 @@ class Solution:
     @property
     def distance(self) -> float:
         """``value ** (1 / order)``."""
-        return _root(self.value, self.problem.cost.order)
+        return outward_root(self.value, self.problem.cost.order)
 
     @property
     def distance_lower(self) -> float:
         """Root of ``lower``, rounded down."""
-        return _root(self.lower, self.problem.cost.order, direction=-1)
+        return outward_root(self.lower, self.problem.cost.order, direction=-1)
 
     @property
     def distance_upper(self) -> float:
         """Root of ``upper``, rounded up."""
-        return _root(self.upper, self.problem.cost.order, direction=1)
+        return outward_root(self.upper, self.problem.cost.order, direction=1)
 
     @property
     def plan(self) -> SparsePlan | GibbsPlan:
@@ -262,7 +262,7 @@ class Solution:
         return LipschitzPotential(cost, self.f, self.g)
 
 
-def _root(value: float, order: float, direction: int = 0) -> float:
+def outward_root(value: float, order: float, direction: int = 0) -> float:
     """``value ** (1 / order)``, rounded outwards where a direction is given."""
     if order == 1 or not value > 0:
         return value if order == 1 else 0.0

@@ -12,7 +12,7 @@ import pytest
 
 import otcore
 from otcore import Measure, Status, UnsupportedProblemError, solve
-from otcore.solution import Candidate, Certificate, Snapshot, Solution, _root
+from otcore.solution import Candidate, Certificate, Snapshot, Solution, outward_root
 
 INF = np.inf
 ORDERS = [1.0, 1.3, 1.5, 2.0, 2.5, 3.0, 7.0, 100.0]
@@ -23,7 +23,7 @@ VALUES = [5e-324, 1e-310, 1e-300, 1e-20, 0.3, 1.0, 2.0, 8.0, 1e5, 3.7e20, 1e300,
 @pytest.mark.parametrize("value", VALUES)
 def test_roots_are_rounded_outwards_and_not_far(order, value):
     """1 / order is a float, too: its rounding is magnified by the logarithm of the value."""
-    lower, root, upper = (_root(value, order, direction) for direction in (-1, 0, 1))
+    lower, root, upper = (outward_root(value, order, direction) for direction in (-1, 0, 1))
     exact = real_root(value, order)
     assert Fraction(lower) <= exact <= Fraction(upper)
     assert lower <= root <= upper
@@ -39,9 +39,9 @@ def real_root(value, order):
 
 def test_what_is_not_above_zero_has_root_zero_and_order_one_is_the_value_itself():
     for direction in (-1, 0, 1):
-        assert _root(0.0, 2.0, direction) == _root(-1e-17, 3.0, direction) == 0.0
-        assert _root(-3.0, 1.0, direction) == -3.0
-        assert _root(0.1, 1.0, direction) == 0.1
+        assert outward_root(0.0, 2.0, direction) == outward_root(-1e-17, 3.0, direction) == 0.0
+        assert outward_root(-3.0, 1.0, direction) == -3.0
+        assert outward_root(0.1, 1.0, direction) == 0.1
 
 
 @pytest.mark.parametrize("order", [1, 1.3, 2, 2.5, 3])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from otcore._solve import _feasible_plan
+from otcore._solve import feasible_plan
 from otcore._types import Potential, Weights
 from otcore.certify.regularised import regularised_interval
 from otcore.costs import Cost
@@ -66,7 +66,7 @@ def solve_regularised(
     ------
     InfeasibleError, UnsupportedProblemError
     """
-    _feasible_plan(problem)
+    feasible_plan(problem)
     reduction = reduce(problem, cancel=False, cap=False)  # a regularised plan uses every arc
     assert reduction.problem is not None
     near = reduction.restrict_start(None if start is None else Candidate(potentials=start))
@@ -86,7 +86,7 @@ def solve_symmetric(
     so that averaging at least halves the error, where Sinkhorn's iteration may take 1 / epsilon steps.  One pass over
     the cost gives T h and T T h, and their mean is ``T h`` averaged: the error falls by a factor of 8 at least.
     """
-    _feasible_plan(problem)
+    feasible_plan(problem)
     reduction = reduce(problem, cancel=False, cap=False)
     small = reduction.problem
     assert small is not None

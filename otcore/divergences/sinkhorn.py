@@ -7,14 +7,13 @@ import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from otcore._api import EUCLIDEAN, Metric, as_problem
+from otcore._gate import as_number, as_tolerance
 from otcore._habits import answers_habits
-from otcore._solve import _tolerance
 from otcore._types import Array, Points, Potential
 from otcore.certify.reals import total
 from otcore.costs import CloudCost, Cost, LineCost
@@ -172,9 +171,10 @@ def sinkhorn_divergence(
     """
     problem = as_problem(p, q, order=order, metric=metric, cost=cost)
     weights = not (isinstance(metric, str) or callable(metric)) if cost is None else not isinstance(cost, str)
-    if not isinstance(epsilon, Real):
+    size = as_number(epsilon)  # in single precision it would take the bounds with it
+    if not 0 < size < math.inf:
         raise UnsupportedProblemError(f"epsilon is {epsilon!r}; expected a positive number in units of the cost")
-    epsilon = float(epsilon)  # in single precision it would take the bounds with it
+    epsilon = size
     if not isinstance(debiased, bool | np.bool_):
         raise InvalidProblemError(f"debiased is {debiased!r}; expected True or False")
     if debiased and weights and cost is not None:
@@ -182,9 +182,9 @@ def sinkhorn_divergence(
             "cost is a matrix between p and q, and says nothing about p with itself; pass points, a distance matrix "
             "metric=... on the common support, or debiased=False"
         )
-    tol = _tolerance(tol, "tol")
+    tol = as_tolerance(tol, "tol")
     near = _potentials(start, problem)
-    budget = Budget.seconds(None if max_seconds is None else _tolerance(max_seconds, "max_seconds"))
+    budget = Budget.seconds(None if max_seconds is None else as_tolerance(max_seconds, "max_seconds"))
     cross = solve_regularised(problem, epsilon, tol, budget, near[0])
     if not debiased:
         value = _value(cross.lower, cross.lower, cross.upper, epsilon)
