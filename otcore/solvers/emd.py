@@ -31,7 +31,7 @@ class EMDReport(NamedTuple):
 class EMD:
     """POT's exact network simplex ``ot.emd`` on the reduced, centred problem.  [Bonneel et al. 2011]
 
-    It cannot be interrupted: ``max_seconds`` and Ctrl-C act only after it returns.
+    It cannot be interrupted: ``max_seconds`` and Ctrl-C act only after it returns, or before it starts.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -40,7 +40,7 @@ class EMD:
     reduces: ClassVar[bool] = True
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
-        """Plan and duals as POT returns them; then the plan alone."""
+        """Plan and duals as POT returns them; then the plan alone.  Nothing where no time is left to start it."""
         n, m = problem.shape
         require_memory(
             n * m * BYTES_PER_ARC,
@@ -50,6 +50,8 @@ class EMD:
         import ot
 
         centred = centre(problem)
+        if budget.expired():
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # whatever POT warns of, the certificate measures
             P, log = ot.emd(problem.a, problem.b, centred.M, numItermax=MAX_ITER, log=True)

@@ -8,7 +8,7 @@ import naive
 import numpy as np
 import pytest
 
-from otcore import ProblemTooLargeError, solve
+from otcore import ProblemTooLargeError, Status, solve
 from otcore.costs import CloudCost, DenseCost
 from otcore.problem import Problem
 from otcore.solvers._protocol import Budget
@@ -72,6 +72,21 @@ def test_what_cannot_fit_is_refused_naming_the_lazy_alternative():
     big = Problem(np.ones(10**6), np.ones(10**6), CloudCost(np.zeros((10**6, 2)), np.ones((10**6, 2))))
     with pytest.raises(ProblemTooLargeError, match=r"'emd' on 1000000 x 1000000 costs needs .* 'sinkhorn' streams"):
         next(EMD().candidates(big, None, Budget()))
+
+
+def test_without_time_pot_does_not_start(monkeypatch):
+    """Regression: it cannot be interrupted, and began after its time was over."""
+    rng = np.random.default_rng(3)
+    x, y = rng.random((9, 2)), rng.random((9, 2))
+    problem = Problem(np.full(9, 1 / 9), np.full(9, 1 / 9), CloudCost(x, y))
+    assert list(EMD().candidates(problem, None, Budget.seconds(0.0))) == []
+    truth = solve(x, y)
+    monkeypatch.setattr(
+        EMD, "candidates", lambda self, problem, start, budget: iter(())
+    )  # over after the driver looked
+    for start, status in ((None, Status.STALLED), (truth, Status.CERTIFIED)):
+        s = solve(x, y, method="emd", max_seconds=60.0, start=start)
+        assert s.status is status and s.lower <= truth.upper and truth.lower <= s.upper
 
 
 def test_what_the_tolerance_of_pot_leaves_open_is_closed_by_the_engine():
