@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, ClassVar, Literal, NamedTuple
+from numbers import Integral
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from otcore._types import Array, Indices, Potential
 from otcore.costs import LineCost
 from otcore.engines.entropic import coarse_epsilon, sinkhorn
+from otcore.errors import UnsupportedProblemError
 from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate
@@ -19,11 +21,14 @@ from otcore.solvers._protocol import Budget
 
 __all__ = ["SOLVER", "Dual", "DualReport"]
 
+Item = TypeVar("Item")
 NEAREST = 8  # constraints a point starts with
 COARSE, ROUGH, STEPS = 0.01, 1e-3, 60  # epsilon as a share of the mean cost, marginal error, passes: they choose them
 WORST = 10  # violated constraints a row or column adds in one round; 3 need twice the rounds
 SCALE = 2.0**10  # of costs of about one, against HiGHS's absolute tolerances
 TOLERANCE = 1e-10
+SOLVERS = ("highs-ipm", "highs-ds", "highs")
+LOADING = 4e-6  # seconds a constraint: HiGHS's interior points take a limit that is over when they begin for none
 
 
 class DualReport(NamedTuple):
@@ -46,7 +51,7 @@ class Dual:
     ----------
     solver : {"highs-ipm", "highs-ds", "highs"}
         Which HiGHS algorithm; interior points with crossover are three times faster here than the dual simplex.
-    max_rounds : int
+    max_rounds : int >= 1
         Rounds of constraint generation allowed.
     """
 
@@ -57,27 +62,49 @@ class Dual:
     solver: Literal["highs-ipm", "highs-ds", "highs"] = "highs-ipm"
     max_rounds: int = 100
 
+    def __post_init__(self) -> None:
+        self._require("solver", isinstance(self.solver, str) and self.solver in SOLVERS, f"one of {', '.join(SOLVERS)}")
+        rounds = self.max_rounds
+        self._require("max_rounds", isinstance(rounds, Integral) and int(rounds) >= 1, "a whole number >= 1")
+        object.__setattr__(self, "max_rounds", int(rounds))  # numpy's, too
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise UnsupportedProblemError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
-        """Potentials of the constraints so far, feasible only after lifting, and the plan on them."""
+        """Potentials of the constraints so far, feasible only after lifting, and the plan on them.
+
+        Those of the rough start alone if it takes all the time that there is; nothing where there is none.
+        """
+        n, m = problem.shape
+        if budget.expired():
+            return
         if {"line", "metric"} <= problem.cost.traits:
             yield _on_neighbours(problem, budget, self.solver)
             return
-        n, m = problem.shape
-        arcs = _first_arcs(problem)
+        rough = _rough_potentials(problem, budget)
+        arcs = _first_arcs(problem, *rough, budget)
+        late = Candidate(potentials=rough)
         for rounds in range(1, self.max_rounds + 1):
+            left = budget.remaining()
+            if left is not None and left < LOADING * arcs.size:  # perhaps before all rows were looked at
+                yield late
+                return
             i, j = np.divmod(arcs, m)
             result = _solve_lp(problem, i, j, budget, self.solver)
             report = DualReport(result.message, rounds, arcs.size, n * m)
             if result.x is None:
-                yield Candidate(report=report)
+                yield replace(late, report=report)
                 return
             f, g = result.x[:n] / SCALE, result.x[n:] / SCALE
             if "metric" in problem.cost.traits:
                 g = -g
             plan = SparsePlan(i, j, np.maximum(-result.ineqlin.marginals, 0.0) / min(n, m), problem.shape)
             yield Candidate(_support(plan), (f, g), report)
-            new = np.setdiff1d(_violated(problem, f, g), arcs, assume_unique=True)
-            if not new.size:
+            new = np.setdiff1d(_violated(problem, f, g, budget), arcs, assume_unique=True)
+            late = Candidate(report=report)
+            if not new.size and not budget.expired():  # which may be why none was found
                 yield Candidate(potentials=(f, g), report=report)  # more than HiGHS resolves is asked of the engine
                 return
             arcs = np.concatenate([arcs, new])
@@ -88,10 +115,20 @@ def _solve_lp(problem: Problem, i: Indices, j: Indices, budget: Budget, solver: 
     n, m = problem.shape
     sign = -1.0 if "metric" in problem.cost.traits else 1.0
     weights = np.concatenate([problem.a, sign * problem.b]) * min(n, m)
-    return _highs(weights, i, n + j, sign, problem.cost.at(i, j) * SCALE, budget, solver)
+    presolve = budget.deadline is None or solver != "highs-ipm"  # it would use up more than LOADING
+    return _highs(weights, i, n + j, sign, problem.cost.at(i, j) * SCALE, budget, solver, presolve)
 
 
-def _highs(weights: Array, tail: Indices, head: Indices, sign: float, bound: Array, budget: Budget, solver: str) -> Any:
+def _highs(
+    weights: Array,
+    tail: Indices,
+    head: Indices,
+    sign: float,
+    bound: Array,
+    budget: Budget,
+    solver: str,
+    presolve: bool = True,
+) -> Any:
     """``max weights . u`` subject to ``u[tail] + sign u[head] <= bound``, by HiGHS."""
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
@@ -100,27 +137,27 @@ def _highs(weights: Array, tail: Indices, head: Indices, sign: float, bound: Arr
     rows = np.tile(np.arange(k), 2)
     A = csr_array((np.repeat([1.0, sign], k), (rows, np.concatenate([tail, head]))), shape=(k, weights.size))
     options: dict[str, Any] = {"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE}
+    options["presolve"] = presolve
     left = budget.remaining()
     if left is not None:
         options["time_limit"] = left
     return linprog(-weights, A_ub=A, b_ub=bound, bounds=(None, None), method=solver, options=options)
 
 
-def _first_arcs(problem: Problem) -> Indices:
+def _first_arcs(problem: Problem, f: Potential, g: Potential, budget: Budget) -> Indices:
     """The nearly tight arcs of each row and column, and a north-west tree so that the LP is bounded; arc = i m + j.
 
-    Tight for a rough potential: some Sinkhorn steps at a coarse epsilon.  From the cheapest arcs instead,
-    17 rounds are needed at n = 400 where this way needs a few.
+    Tight for rough potentials.  From the cheapest arcs instead, 17 rounds are needed at n = 400 where this way
+    needs a few.
     """
     from otcore.engines.exact import integer_masses, north_west
 
     m = problem.shape[1]
-    f, g = _rough_potentials(problem)
     masses = integer_masses(problem.a, problem.b)
     tree = north_west(masses.a, masses.b)
     chosen = [tree.i * m + tree.j]
     columns = _Smallest(NEAREST, m)
-    for i0, i1, block in problem.cost.blocks():
+    for i0, i1, block in _in_time(problem.cost.blocks(), budget):
         slack = block - g - f[i0:i1, None]
         chosen.append(_row_smallest(slack, i0, NEAREST))
         columns.add(slack, i0)
@@ -129,11 +166,13 @@ def _first_arcs(problem: Problem) -> Indices:
     return arcs[np.isfinite(problem.cost.at(*np.divmod(arcs, m)))]
 
 
-def _rough_potentials(problem: Problem) -> tuple[Potential, Potential]:
+def _rough_potentials(problem: Problem, budget: Budget) -> tuple[Potential, Potential]:
+    """Some Sinkhorn steps at a coarse epsilon."""
     a, b, cost = problem.a / problem.a.sum(), problem.b / problem.b.sum(), problem.cost
     epsilon = COARSE * coarse_epsilon(cost, a, b)
     f, g = np.zeros(a.size), np.zeros(b.size)
-    for rough in islice(sinkhorn(cost, a, b, epsilon, None, g, ROUGH), STEPS):
+    steps = sinkhorn(cost, a, b, epsilon, None, g, ROUGH, budget.expired)
+    for rough in _in_time(islice(steps, STEPS), budget):
         if not (np.isfinite(rough.f).all() and np.isfinite(rough.g).all()):  # costs over thirty decades
             break
         f, g = rough.f, rough.g
@@ -142,12 +181,18 @@ def _rough_potentials(problem: Problem) -> tuple[Potential, Potential]:
     return f, g
 
 
-def _violated(problem: Problem, f: Potential, g: Potential) -> Indices:
-    """The worst violated constraints of each row and of each column; arc = i m + j."""
+def _in_time(items: Iterator[Item], budget: Budget) -> Iterator[Item]:
+    """The next item is computed only while time is left."""
+    while not budget.expired() and (item := next(items, None)) is not None:
+        yield item
+
+
+def _violated(problem: Problem, f: Potential, g: Potential, budget: Budget) -> Indices:
+    """The worst violated constraints of each row and of each column that the time allows to see; arc = i m + j."""
     m = problem.shape[1]
     found = []
     columns = _Smallest(WORST, m)
-    for i0, i1, block in problem.cost.blocks():
+    for i0, i1, block in _in_time(problem.cost.blocks(), budget):
         slack = block - g - f[i0:i1, None]
         found.append(_row_smallest(slack, i0, WORST, below=-TOLERANCE))
         columns.add(slack, i0)
@@ -199,6 +244,8 @@ def _on_neighbours(problem: Problem, budget: Budget, solver: str) -> Candidate:
     weights = np.concatenate([problem.a, -problem.b])[order] * min(n, m)
     k = np.arange(n + m - 1)
     gaps = np.diff(z[order]) * SCALE
+    if budget.deadline is not None:
+        solver = "highs-ds"  # presolve leaves nothing to either, but a limit that it has used up stops this one
     tail, head = np.concatenate([k, k + 1]), np.concatenate([k + 1, k])
     result = _highs(weights, tail, head, -1.0, np.concatenate([gaps, gaps]), budget, solver)
     report = DualReport(result.message, 1, 2 * k.size, n * m)

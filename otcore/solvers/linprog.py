@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from otcore._memory import require_memory
+from otcore.errors import UnsupportedProblemError
 from otcore.plans import SparsePlan
 from otcore.problem import Problem, marginal_matrix
 from otcore.reductions import centre
@@ -21,6 +22,8 @@ __all__ = ["SOLVER", "HighsReport", "Linprog"]
 # them relative to the largest cost and to the mass.
 COST_SCALE = 2.0**10
 TOLERANCE = 1e-10
+SOLVERS = ("highs", "highs-ds", "highs-ipm")
+LOADING = 4e-6  # seconds an arc: HiGHS's interior points take a limit that is over when they begin for none
 BYTES_PER_ARC = 600  # measured on HiGHS at n = 300: matrix, presolve and basis
 
 
@@ -49,6 +52,10 @@ class Linprog:
     reduces: ClassVar[bool] = True
     solver: Literal["highs", "highs-ds", "highs-ipm"] = "highs"
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.solver, str) and self.solver in SOLVERS):
+            raise UnsupportedProblemError(f"solver is {self.solver!r}; expected one of {', '.join(SOLVERS)}")
+
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """The plan and, from the marginals of the constraints, the potentials; then the plan alone."""
         from scipy.optimize import linprog
@@ -60,6 +67,10 @@ class Linprog:
             what,
             "'network-simplex' needs no matrix for a cloud, and 'sinkhorn' streams any cost",
         )
+        left = budget.remaining()
+        if left is not None and left < LOADING * n * m:
+            yield Candidate(report=HighsReport("Time limit reached before HiGHS began", 0, n * m, n + m))
+            return
         centred = centre(problem)
         mass = min(n, m)  # a mean mass of one on the shorter side
         result = linprog(
@@ -68,7 +79,7 @@ class Linprog:
             b_eq=np.concatenate([problem.a, problem.b]) * mass,
             bounds=(0, None),
             method=self.solver,
-            options=highs_options(budget),
+            options=highs_options(budget, self.solver),
         )
         report = HighsReport(result.message, int(result.nit), n * m, n + m)
         if result.x is None:
@@ -80,11 +91,13 @@ class Linprog:
         yield Candidate(plan)  # HiGHS stops at 1e-10: asked for more, the exact engine completes its plan
 
 
-def highs_options(budget: Budget) -> dict[str, Any]:
+def highs_options(budget: Budget, solver: str) -> dict[str, Any]:
     """Tightest tolerances, and the time that is left."""
     options: dict[str, Any] = {"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE}
     left = budget.remaining()
-    return options if left is None else options | {"time_limit": left}
+    if left is None:
+        return options
+    return options | {"time_limit": left, "presolve": solver != "highs-ipm"}  # it would use up more than LOADING
 
 
 SOLVER = Linprog

@@ -8,7 +8,7 @@ import naive
 import numpy as np
 import pytest
 
-from otcore import Measure, Status, solve
+from otcore import Measure, Status, UnsupportedProblemError, solve
 from otcore.costs import CloudCost, DenseCost, LineCost, MatrixMetricCost
 from otcore.problem import Problem
 from otcore.reductions import reduce
@@ -93,15 +93,106 @@ def test_one_round_may_not_be_enough_and_the_interval_says_so():
     assert s.lower <= solve(x, y, method="emd").upper
 
 
-def test_no_time_left_is_a_report_without_halves():
+class Work:
+    """A budget of pieces of work instead of seconds."""
+
+    deadline = np.inf
+
+    def __init__(self, pieces):
+        self.left, self.late = pieces, []
+
+    def expired(self):
+        return self.left <= 0
+
+    def remaining(self):
+        return 60.0 * max(0, self.left)
+
+    def watch(self, monkeypatch, place, name):
+        of = getattr(place, name)
+
+        def watched(*args, **kwargs):
+            if self.expired():
+                self.late.append(name)
+            self.left -= 1
+            return of(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, watched)
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2, 3, 5, 8, 13, 21, 34])
+@pytest.mark.parametrize("kind", [CloudCost, DenseCost])
+def test_nothing_is_begun_when_the_time_is_over(kind, pieces, monkeypatch):
+    """Regression: at n = 6000 the first arcs took ten seconds of a budget of a fifth of one."""
     rng = np.random.default_rng(6)
-    n = 200
-    problem = reduce(Problem(np.full(n, 1 / n), np.full(n, 1 / n), DenseCost(rng.random((n, n))))).problem
-    (candidate,) = Dual("highs-ds").candidates(problem, None, Budget.seconds(0.0))
-    assert (candidate.plan, candidate.potentials) == (None, None)
-    assert "ime limit" in candidate.report.message
-    s = solve(rng.random((60, 3)), rng.random((60, 3)), method="dual", max_seconds=0.0)
-    assert s.status is Status.TIME_LIMIT
+    x, y, w = rng.random((20, 2)), rng.random((20, 2)), np.full(20, 1 / 20)
+    cost = CloudCost(x, y) if kind is CloudCost else DenseCost(rng.random((20, 20)))
+    problem, budget = reduce(Problem(w, w, cost)).problem, Work(pieces)
+    monkeypatch.setattr("otcore.costs._cost.BLOCK", 20 * 3)
+    monkeypatch.setattr(dual, "coarse_epsilon", lambda *_: 0.5)  # the engine's, in one piece
+    budget.watch(monkeypatch, dual, "_highs")
+    budget.watch(monkeypatch, kind, "sinkhorn_pass")
+    budget.watch(monkeypatch, kind, "rows")
+    candidates = list(Dual().candidates(problem, None, budget))
+    assert not budget.late
+    assert (candidates == []) == (pieces == 0)
+    for candidate in candidates:
+        assert candidate.potentials is not None or candidate.report is not None
+        assert candidate.potentials is None or all(np.isfinite(h).all() for h in candidate.potentials)
+
+
+def test_without_time_the_interval_is_valid_all_the_same():
+    rng = np.random.default_rng(6)
+    for x, y in ((rng.random((60, 3)), rng.random((60, 3))), (rng.random(60), rng.random(60))):
+        truth = solve(x, y)
+        for seconds in (0.0, 1e-5, 1e-3, 1e-2):
+            s = solve(x, y, method="dual", max_seconds=seconds)
+            assert s.lower <= truth.upper and truth.lower <= s.upper
+            assert s.certified or s.status is Status.TIME_LIMIT
+
+
+@pytest.mark.parametrize("solver", dual.SOLVERS)
+def test_highs_keeps_to_the_time_that_is_left(solver, monkeypatch):
+    """Regression: a limit that presolve had used up, or of zero, was none to its interior points."""
+    asked = []
+    monkeypatch.setattr("scipy.optimize.linprog", lambda *args, options, **kw: asked.append((kw["method"], options)))
+    i = np.arange(3)
+    on_a_line = Problem(np.ones(3), np.ones(3), LineCost(np.arange(3.0), np.arange(3.0)))
+    problem = Problem(np.ones(3), np.ones(3), DenseCost(np.ones((3, 3))))
+    for budget in (Budget(), Budget.seconds(60.0)):
+        dual._solve_lp(problem, i, i, budget, solver)
+        with pytest.raises(AttributeError):  # there is no answer to read
+            dual._on_neighbours(on_a_line, budget, solver)
+    (free, _), (free_line, _), (limited, options), (limited_line, _) = asked
+    assert free == free_line == limited == solver
+    assert 0 < options["time_limit"] <= 60.0
+    assert options["presolve"] is (solver != "highs-ipm") and limited_line != "highs-ipm"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"solver": "x"}, "one of highs-ipm, highs-ds, highs"),
+        ({"solver": None}, "one of"),
+        ({"solver": 3}, "one of"),
+        ({"max_rounds": 1.5}, "a whole number >= 1"),
+        ({"max_rounds": 0}, "a whole number >= 1"),
+        ({"max_rounds": "x"}, "a whole number >= 1"),
+        ({"max_rounds": np.inf}, "a whole number >= 1"),
+        ({"max_rounds": np.arange(2)}, "a whole number >= 1"),
+    ],
+    ids=str,
+)
+def test_options_are_checked_where_they_are_written(wrong, expected):
+    """Regression: a ValueError or a TypeError of somebody else's came up while solving."""
+    (name,) = wrong
+    with pytest.raises(UnsupportedProblemError, match=f"{name} is .*; expected {expected}"):
+        Dual(**wrong)
+
+
+def test_numpy_integers_are_whole_numbers_and_stored_as_such():
+    solver = Dual(max_rounds=np.int64(3))
+    assert (repr(solver), hash(solver)) == ("Dual(solver='highs-ipm', max_rounds=3)", hash(Dual(max_rounds=3)))
+    assert type(solver.max_rounds) is int
 
 
 def test_forbidden_arcs_and_zero_weights():
@@ -145,7 +236,7 @@ def test_the_first_constraints_bound_the_lp_and_avoid_forbidden_arcs():
     rng = np.random.default_rng(8)
     D = rng.random((9, 9)) + 1
     problem = Problem(np.full(9, 1 / 9), np.full(9, 1 / 9), MatrixMetricCost(D + D.T))
-    arcs = dual._first_arcs(problem)
+    arcs = dual._first_arcs(problem, np.zeros(9), np.zeros(9), Budget())
     i, j = np.divmod(arcs, 9)
     assert set(i.tolist()) == set(j.tolist()) == set(range(9))
     assert arcs.size == np.unique(arcs).size

@@ -6,7 +6,7 @@ import naive
 import numpy as np
 import pytest
 
-from otcore import ProblemTooLargeError, Status, solve
+from otcore import ProblemTooLargeError, Status, UnsupportedProblemError, solve
 from otcore.costs import DenseCost
 from otcore.problem import Problem
 from otcore.solvers import linprog
@@ -41,8 +41,24 @@ def test_no_time_left_is_a_report_without_halves():
     (candidate,) = Linprog().candidates(reduced(40, 40), None, Budget.seconds(0.0))
     assert (candidate.plan, candidate.potentials) == (None, None)
     assert "ime limit" in candidate.report.message
-    assert linprog.highs_options(Budget()).keys() == {"primal_feasibility_tolerance", "dual_feasibility_tolerance"}
-    assert linprog.highs_options(Budget.seconds(5.0))["time_limit"] <= 5.0
+
+
+@pytest.mark.parametrize("solver", linprog.SOLVERS)
+def test_highs_keeps_to_the_time_that_is_left(solver):
+    """Regression: a limit that presolve had used up, or of zero, was none to its interior points."""
+    free, limited = linprog.highs_options(Budget(), solver), linprog.highs_options(Budget.seconds(5.0), solver)
+    assert free.keys() == {"primal_feasibility_tolerance", "dual_feasibility_tolerance"}
+    assert 0 < limited["time_limit"] <= 5.0
+    assert limited["presolve"] is (solver != "highs-ipm")
+    (candidate,) = Linprog(solver).candidates(reduced(40, 40), None, Budget.seconds(1600 * linprog.LOADING / 2))
+    assert candidate.report.message == "Time limit reached before HiGHS began"
+
+
+@pytest.mark.parametrize("wrong", ["x", None, 3, ["highs"], np.array(["highs", "x"])], ids=str)
+def test_an_unknown_algorithm_is_refused_where_it_is_written(wrong):
+    """Regression: a ValueError or an AttributeError of scipy's came up while solving."""
+    with pytest.raises(UnsupportedProblemError, match=r"solver is .*; expected one of highs, highs-ds, highs-ipm"):
+        Linprog(wrong)
 
 
 def test_costs_of_any_scale_and_offset_are_solved_as_well():
