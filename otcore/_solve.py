@@ -277,9 +277,10 @@ def _as_candidate(start: Candidate | Solution, problem: Problem) -> Candidate:
 def _pair(pair: Any, shape: tuple[int, int], name: str) -> tuple[Potential, Potential]:
     """Potentials of the right shapes; those of another problem, or nan, pass."""
     try:
-        f, g = (as_array(h, name) for h in pair)
+        first, second = pair
     except (TypeError, ValueError):
-        f = g = np.empty(0)
+        first = second = ()
+    f, g = as_array(first, name), as_array(second, name)
     if (f.shape, g.shape) != ((shape[0],), (shape[1],)):
         raise ShapeError(
             f"{name} have shapes {f.shape} and {g.shape}; expected ({shape[0]},) and ({shape[1]},), "

@@ -15,9 +15,10 @@ from otcore.costs import Cost
 from otcore.costs._cost import Passing
 from otcore.engines.newton import newton, tail_of
 
-__all__ = ["Iterate", "Relaxation", "at_vertex", "coarse_epsilon", "sinkhorn"]
+__all__ = ["Iterate", "Relaxation", "at_vertex", "coarse_epsilon", "shares", "sinkhorn"]
 
 TINY = 2.0**-900
+TINIEST = 2.0**-1000
 
 
 class Iterate(NamedTuple):
@@ -171,6 +172,11 @@ def at_vertex(
     tree = simplex.hang(a.size, b.size, i, j, cost.at(i, j) + epsilon * np.log(share))
     simplex.refresh(tree)
     return tree.potential[: a.size].copy(), -tree.potential[a.size :]
+
+
+def shares(w: Weights) -> Weights:
+    """Weights of sum 1; what is less than ``TINIEST`` of them has no logarithm, and makes no difference."""
+    return np.asarray(np.maximum(w / w.sum(), TINIEST))
 
 
 def coarse_epsilon(cost: Cost, a: Weights, b: Weights) -> float:

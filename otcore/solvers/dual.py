@@ -12,7 +12,7 @@ import numpy as np
 
 from otcore._types import Array, Indices, Potential
 from otcore.costs import LineCost
-from otcore.engines.entropic import coarse_epsilon, sinkhorn
+from otcore.engines.entropic import coarse_epsilon, shares, sinkhorn
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import SparsePlan
 from otcore.problem import Problem
@@ -168,7 +168,7 @@ def _first_arcs(problem: Problem, f: Potential, g: Potential, budget: Budget) ->
 
 def _rough_potentials(problem: Problem, budget: Budget) -> tuple[Potential, Potential]:
     """Some Sinkhorn steps at a coarse epsilon."""
-    a, b, cost = problem.a / problem.a.sum(), problem.b / problem.b.sum(), problem.cost
+    a, b, cost = shares(problem.a), shares(problem.b), problem.cost
     epsilon = COARSE * coarse_epsilon(cost, a, b)
     f, g = np.zeros(a.size), np.zeros(b.size)
     steps = sinkhorn(cost, a, b, epsilon, None, g, ROUGH, budget.expired)

@@ -16,7 +16,7 @@ from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
 from otcore.certify.rounding import in_units
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
-from otcore.engines.entropic import Iterate, coarse_epsilon, sinkhorn
+from otcore.engines.entropic import Iterate, coarse_epsilon, shares, sinkhorn
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -38,7 +38,6 @@ POOR = 20.0  # times the error wanted: to fill what a plan lacks then costs more
 LOST = 0.5  # marginal error after that many, which no smaller epsilon will mend
 LARGEST_EXPONENT = 2.0**46  # of M / epsilon: rounding it by an ulp changes an entry by a hundredth
 STEEPEST, FLATTEST = 1e-9, 0.99  # ladder
-TINIEST = 2.0**-1000  # share of the mass: what is less has no logarithm, and to a candidate it makes no difference
 WIDE = 4.0  # times the largest cost
 SPARSE = 1 / 64, 300_000  # of the columns share a row's mass, and entries carry the plan: the exact engine is faster
 
@@ -143,7 +142,7 @@ class Sinkhorn:
         if self.threads > 1:
             cost, units = problem.cost.threaded(self.threads), (problem.cost_unit, problem.mass_unit)
             problem = Problem.trusted(problem.a, problem.b, cost, cost_unit=units[0], mass_unit=units[1])
-        a, b = (np.maximum(w / w.sum(), TINIEST) for w in (problem.a, problem.b))
+        a, b = shares(problem.a), shares(problem.b)
         warm = None if start is None else _sensible(start.potentials, problem)
         stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]
         mean = coarse_epsilon(stack[-1].cost, stack[-1].a, stack[-1].b)

@@ -254,7 +254,7 @@ def test_a_ladder_of_many_levels_obeys_the_clock():
     assert s.lower <= s.upper and time.monotonic() - begin < 5
 
 
-@pytest.mark.parametrize("method", ["sinkhorn", Sinkhorn(epsilon=0.5)], ids=str)
+@pytest.mark.parametrize("method", ["sinkhorn", "dual", Sinkhorn(epsilon=0.5)], ids=str)
 def test_a_weight_that_underflows_beside_the_others_has_a_logarithm(method):
     s = solve([1.0, 5e-324], [1.0], cost=[[0.5], [0.7]], method=method)
     assert s.certified and s.lower <= 0.5 <= s.upper
