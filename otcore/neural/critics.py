@@ -13,11 +13,11 @@ from torch import Generator, Tensor
 from otcore._types import Potential
 from otcore.certify.values import certify_values
 from otcore.costs import CloudCost, LineCost
-from otcore.errors import InvalidProblemError, ShapeError, UnsupportedProblemError
+from otcore.errors import ShapeError, UnsupportedProblemError
 from otcore.neural.fitting import FEWEST, Data, Fit, fit, split, values
 from otcore.neural.lipschitz import Standardised
 from otcore.neural.losses import dual_value
-from otcore.neural.options import CriticOptions
+from otcore.neural.options import CriticOptions, real, require, whole
 from otcore.neural.result import CriticResult, PopulationBound
 from otcore.neural.samples import Samples, Stream, source
 from otcore.neural.train import Ending
@@ -79,13 +79,18 @@ def w1_critic(
     (True, True, True)
     """
     settings = CriticOptions(**options)
-    if not 0 < confidence < 1:
-        raise InvalidProblemError(f"confidence is {confidence}; expected a probability between 0 and 1")
-    if certify < 1:
-        raise InvalidProblemError(f"certify is {certify}; expected a number of points >= 1")
+    level = real(confidence)
+    require("confidence", confidence, level is not None and 0 < level < 1, "a probability between 0 and 1")
+    require("certify", certify, whole(certify, most=math.inf) is not None, "a number of points >= 1")
+    for name, value in (("rtol", rtol), ("max_seconds", max_seconds)):
+        require(name, value, value is None or real(value, math.inf) is not None, "a number >= 0")
+    try:
+        pairs = list(zip((x, y), weights, ("x", "y"), strict=True))
+    except (TypeError, ValueError):
+        require("weights", weights, False, "a pair: those of x and those of y")
     device = device_named(settings.device)
     generator = Generator(device).manual_seed(settings.seed)
-    given = [source(z, w, name, device) for z, w, name in zip((x, y), weights, ("x", "y"), strict=True)]
+    given = [source(z, w, name, device) for z, w, name in pairs]
     problem = _empirical(given, certify, generator)
     return _estimate(given, problem, settings, generator, confidence, rtol, max_seconds)
 
@@ -200,8 +205,20 @@ def device_named(name: str) -> str:
     """The device to use; ``auto`` takes a CUDA device where there is one."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if torch.device(name).type == "cuda" and not torch.cuda.is_available():
+    try:
+        cuda = torch.device(name).type == "cuda"
+    except RuntimeError:
+        require("device", name, False, "'auto', 'cpu', 'cuda' or 'cuda:' and a number")
+    if cuda and not torch.cuda.is_available():
         raise UnsupportedProblemError(f"device is {name!r}, but torch finds no CUDA device; use 'cpu' or 'auto'")
+    try:
+        Generator(name)
+        torch.zeros(1, dtype=torch.float64, device=name)
+    except (RuntimeError, TypeError) as error:
+        why = str(error).partition("\n")[0]
+        raise UnsupportedProblemError(
+            f"device is {name!r}, which cannot be used ({why}); use 'cpu' or 'auto'"
+        ) from None
     return name
 
 

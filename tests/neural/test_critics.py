@@ -261,6 +261,16 @@ D = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
         (lambda: w1_critic(X, Y, weights=([1.0], None)), otcore.ShapeError, "weights of x"),
         (lambda: w1_critic(X, Y, lipschitz="wgan"), otcore.InvalidProblemError, "orthogonal"),
         (lambda: w1_critic(X, Y, confidence=95), otcore.InvalidProblemError, "confidence"),
+        (lambda: w1_critic(X, Y, confidence="x"), otcore.InvalidProblemError, "confidence"),
+        (lambda: w1_critic(X, Y, confidence=0.0), otcore.InvalidProblemError, "confidence"),
+        (lambda: w1_critic(X, Y, certify=1.5), otcore.InvalidProblemError, "certify"),
+        (lambda: w1_critic(X, Y, rtol="x"), otcore.InvalidProblemError, "rtol"),
+        (lambda: w1_critic(X, Y, max_seconds=np.nan), otcore.InvalidProblemError, "max_seconds"),
+        (lambda: w1_critic(X, Y, weights=3), otcore.InvalidProblemError, "weights is 3; expected a pair"),
+        (lambda: w1_critic(X, Y, weights=(None,)), otcore.InvalidProblemError, "weights is .* expected a pair"),
+        (lambda: w1_critic(X, Y, device="x"), otcore.InvalidProblemError, "device is 'x'; expected"),
+        (lambda: otcore.solve(X, Y, method=otcore.Critic(device="")), otcore.InvalidProblemError, "device is ''"),
+        (lambda: w1_critic(X, Y, device="meta"), otcore.UnsupportedProblemError, "device is 'meta'.*use 'cpu'"),
         (lambda: w1_critic(lambda n, g: X[:3], Y), otcore.ShapeError, "expected"),
         (lambda: w1_critic(lambda n, g: np.full((n, 2), np.inf), Y), otcore.NonFiniteError, "finite"),
         (lambda: w1_critic(X, Y, sede=1), TypeError, "sede"),
@@ -269,6 +279,23 @@ D = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
 def test_bad_input_is_named(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_options_in_the_numbers_of_numpy_give_the_same_critic():
+    """Regression: ``Critic(seed=np.int64(2))`` was a TypeError of torch's."""
+    options = {"lipschitz": "orthogonal", "hidden": (8,), "max_iter": 3, "seed": 2, "device": "cpu"}
+    numpys = {**options, "hidden": np.array([8]), "max_iter": np.int64(3), "seed": np.int64(2)}
+    numpys["device"] = torch.device("cpu")
+    one, other = (otcore.solve(X, Y, method=otcore.Critic(**chosen)) for chosen in (options, numpys))
+    assert (one.lower, one.report.held_out) == (other.lower, other.report.held_out)
+
+
+@pytest.mark.parametrize(
+    "options", [{"lr": 1e30}, {"lipschitz": "clip", "clip": 1e30}, {"lipschitz": "gp", "penalty": 1e30}]
+)
+def test_the_largest_numbers_diverge_and_do_not_break(options):
+    s = otcore.solve(X, Y, method=otcore.Critic(**{**options, "max_iter": 3, "device": "cpu"}))
+    assert s.lower <= s.upper
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is present")

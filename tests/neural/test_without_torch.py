@@ -51,30 +51,3 @@ def test_a_name_that_does_not_exist_is_no_matter_of_torch():
 
     with pytest.raises(AttributeError, match="no_such_part"):
         otcore.neural.no_such_part  # noqa: B018
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"lipschitz": "orthogonl"},
-        {"lipschitz": 3},
-        {"hidden": (3,)},
-        {"activation": "tanh"},
-        {"split": (0.5, 0.5, 0.5)},
-        {"split": (0.0, 0.5, 0.5)},
-        {"lr": 0.0},
-        {"n_funnels": 0},
-        {"batch": 0},
-        {"dtype": "float16"},
-        {"side": "z"},
-        {"clip": 0.0},
-    ],
-    ids=str,
-)
-def test_options_are_checked_where_they_are_written(wrong):
-    import otcore
-    from otcore.solvers.critic import Critic
-
-    (name,) = wrong
-    with pytest.raises(otcore.InvalidProblemError, match=name):
-        Critic(**wrong)
