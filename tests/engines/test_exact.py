@@ -204,7 +204,8 @@ def test_a_deadline_ends_with_a_feasible_plan():
     assert value(states[-1], M) > value(optimal(M, a, b), M)
 
 
-def test_states_come_in_descending_cost():
+def test_states_come_in_descending_cost(monkeypatch):
+    monkeypatch.setattr("otcore.engines.generation.CHUNK", 100)
     rng = np.random.default_rng(10)
     n = 700
     M, a, b = rng.random((n, n)), rng.random(n), rng.random(n)
