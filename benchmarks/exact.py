@@ -73,6 +73,16 @@ def points(d: int, exponent: float = 1.0, uniform: bool = False, metric: str = "
     return make
 
 
+def apart(d: int) -> Callable[[int], Problem]:
+    """Two normal clouds, one shifted by two standard deviations along each axis; squared distances."""
+
+    def make(n: int) -> Problem:
+        x, y = np.random.default_rng(n).normal(size=(2, n, d))
+        return Problem(*weights(n), otcore.CloudCost(x, y + 2.0, "euclidean", 2.0))
+
+    return make
+
+
 def images(exponent: float, metric: str = "euclidean") -> Callable[[int], Problem]:
     """Two DOTmark pictures of n pixels."""
 
@@ -110,6 +120,7 @@ ROWS = [
     ),
     Row("d = 10, squared", points(10, 2.0), 5000, 5, 8, "emd", 1),
     Row("d = 10, squared", points(10, 2.0), 20_000, 40, 15, "", 1),
+    *(Row("apart, squared", apart(d), 5000, 1, 5, "emd", 1) for d in (3, 10)),
     Row("d = 50, squared", points(50, 2.0), 2000, 2.5, 5),
     Row("d = 100, squared", points(100, 2.0), 2000, 2.5, 5, "emd", 1),
     Row("d = 50, distance", points(50), 5000, 2.5, 5, "emd", 1),

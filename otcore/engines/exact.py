@@ -160,8 +160,7 @@ def _agreeing(
     """Candidate arcs, and softened potentials whose cheapest arcs they are.
 
     By the minima of its columns a cost says little where one side lies apart from the other: most rows then find the
-    same few columns cheapest.  So potentials choose arcs again, which soften them, until no row is surprised: in ten
-    dimensions a shift by two standard deviations takes four times of it, and twenty times fewer pivots.
+    same few columns cheapest.  So potentials choose arcs again, which soften them, until no row is surprised.
     """
     f, g = softened(*pool, a, b)
     for _ in range(CHOICES if a.size * b.size >= MANY else 0):
