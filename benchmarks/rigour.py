@@ -300,6 +300,8 @@ def check(solution: Any, truth: tuple[Fraction, Fraction] | None, label: str, co
             if solution.gap > WIDTH * scale:
                 counts[f"    by {label}"] += 1
             counts["  STALLED, and saying so"] += not solution.certified
+            lo, hi = solution.problem.cost.bounds()
+            counts["  wider than that of mass times spread"] += solution.gap > WIDTH * max(scale, a.sum() * (hi - lo))
     return faults
 
 
