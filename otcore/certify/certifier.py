@@ -42,9 +42,8 @@ class Certifier:
         largest = max(problem.mass, float(problem.b.sum()))
         top = max(abs(v) for v in problem.cost.bounds())
         self._mass_exponent = -1 - int(np.frexp(largest)[1])
-        self._cost_exponent = (
-            0 if 2.0**-COMFORT < top < 2.0**COMFORT or top == 0 else min(FARTHEST, -int(np.frexp(top)[1]))
-        )
+        comfortable = 2.0**-COMFORT < top < 2.0**COMFORT or top == 0
+        self._cost_exponent = 0 if comfortable else min(FARTHEST, -int(np.frexp(top)[1]))
         a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
         self._scaled = Problem.trusted(a, b, problem.cost.scaled(self._cost_exponent))
         self._masses = FixedMasses.of(problem.a, problem.b, self._mass_exponent)

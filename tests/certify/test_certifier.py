@@ -13,7 +13,7 @@ import pytest
 import otcore
 from otcore.certify.certifier import Certifier, _ldexp_down
 from otcore.certify.masses import FixedMasses
-from otcore.certify.rounding import edge, outward_sum, product_up, rescaled, round_outward
+from otcore.certify.rounding import edge, in_units, outward_sum, product_up, rescaled, round_outward
 from otcore.costs import CloudCost, DenseCost, LineCost, MatrixMetricCost
 from otcore.engines import exact
 from otcore.plans import GibbsPlan, SparsePlan
@@ -392,3 +392,39 @@ def test_potentials_with_digits_below_the_smallest_double_price_any_mass(seed):
     assert Fraction(solution.lower) <= W <= Fraction(solution.upper)
     assert Fraction(solution.lower) <= naive.dual_value(solution.f, solution.g, a, b)
     assert W - Fraction(solution.lower) <= 60 * Fraction(5e-324)
+
+
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_a_bound_in_other_units_is_rounded_outwards_once(direction):
+    rng = np.random.default_rng(4)
+    for value, one, other in rng.normal(size=(50, 3)) * 10.0 ** rng.integers(-160, 100, (50, 3)):
+        exact = Fraction(value) * Fraction(one) * Fraction(other)
+        assert in_units(value, direction, one, other) == round_outward(exact, direction)
+    assert in_units(direction * INF, direction, 2.0) == direction * INF
+    assert in_units(1e300, direction, 1e300) == direction * INF
+
+
+class Counting(DenseCost):
+    """Counts the passes of its certificates."""
+
+    passes = 0
+
+    def ctransform(self, h, axis):
+        self.passes += 1
+        return super().ctransform(h, axis)
+
+
+@pytest.mark.parametrize(
+    ("M", "f", "passes"),
+    [
+        ([[1.0, 3.0], [3.0, 1.0]], [0.0, 0.0], 1),  # tight: nothing is left to gain
+        ([[0.0, 1.0], [1.0, 0.0]], [0.0, 0.0], 1),  # a gap of nothing at all
+        ([[1.0, 3.0], [3.0, 1.0]], [0.0, -5.0], 2),  # the second row is loose
+    ],
+)
+def test_a_second_c_transform_is_taken_only_where_a_gap_is_left(M, f, passes):
+    cost = Counting(M)
+    certifier = Certifier(Problem([0.5, 0.5], [0.5, 0.5], cost))
+    certifier.offer(Candidate(SparsePlan([0, 1], [0, 1], [0.5, 0.5], (2, 2)), (np.array(f), np.zeros(2))))
+    assert cost.passes == passes
+    assert certifier.lower == certifier.upper == M[0][0]

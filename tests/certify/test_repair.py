@@ -399,3 +399,35 @@ def test_light_weights_that_the_engine_misjudges_leave_a_plan_all_the_same():
     truth = naive.transport(a.tolist(), b.tolist(), M)
     assert Fraction(s.lower) <= truth <= Fraction(s.upper) and s.certified
     assert s.certificate.verify(exact=True)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_filling_is_exact_and_keeps_to_the_heaviest_arcs(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 7, 2)
+    a, b = rng.integers(1, 1 << 40, n), rng.integers(1, 1 << 40, m)
+    p = problem(a / a.sum(), b / b.sum(), rng.random((n, m)))
+    masses = FixedMasses.of(p.a, p.b)
+    k = int(rng.integers(0, 2 * n))
+    arcs = repair._Flows(
+        rng.integers(0, n, k), rng.integers(0, m, k), rng.permutation(k) - k // 2, np.zeros(k, np.int64)
+    )
+    left = [int(hi) * repair.LIMB + int(lo) for hi, lo in zip(masses.hi, masses.lo, strict=True)]
+    supply, demand, expected = left[:n], left[n:], {}
+    corner = [(i, j) for i in range(n) for j in range(m)]  # each pair once, row by row, is what the corner comes to
+    for i, j in [(int(arcs.i[e]), int(arcs.j[e])) for e in sorted(range(k), key=lambda e: -arcs.hi[e])] + corner:
+        units = min(supply[i], demand[j])
+        supply[i], demand[j] = supply[i] - units, demand[j] - units
+        expected[i, j] = expected.get((i, j), 0) + units
+    filled = repair._fill(arcs, masses, p.cost)
+    found = {}
+    for e, pair in enumerate(zip(filled.i.tolist(), filled.j.tolist(), strict=True)):
+        found[pair] = found.get(pair, 0) + filled.units(e)
+    assert found == {pair: units for pair, units in expected.items() if units}
+    assert not any(supply) and not any(demand)
+
+
+def test_nothing_is_filled_across_forbidden_arcs():
+    p = problem([1.0, 1.0], [1.0, 1.0], np.array([[1.0, INF], [1.0, 1.0]]))
+    none = np.empty(0, np.int64)
+    assert repair._fill(repair._Flows(none, none, none, none), FixedMasses.of(p.a, p.b), p.cost) is None
