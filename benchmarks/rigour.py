@@ -301,7 +301,8 @@ def check(solution: Any, truth: tuple[Fraction, Fraction] | None, label: str, co
                 counts[f"    by {label}"] += 1
             counts["  STALLED, and saying so"] += not solution.certified
             lo, hi = solution.problem.cost.bounds()
-            counts["  wider than that of mass times spread"] += solution.gap > WIDTH * max(scale, a.sum() * (hi - lo))
+            coarse = max(scale, float(a.sum()) * (hi - lo))
+            counts["  wider than that of mass times spread"] += solution.gap > WIDTH * coarse
     return faults
 
 
