@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from otcore._kernels.cells import kd_order
-from otcore._types import Indices, Potential, Weights
+from otcore._types import Array, Indices, Potential, Weights
 from otcore.costs import DenseCost
 from otcore.engines import clusters, multiscale
 from otcore.engines.basis import (
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 MANY = 1 << 18  # pairs, from which on a second look at the cost pays
-CHOICES, SURPRISE = 6, 0.01  # of candidate arcs; mean violation, beside the mean reduced cost, that ends them
+CHOICES, SURPRISE = 6, 0.01  # of candidate arcs; what feasible potentials would lose, beside the mean reduced cost
 
 
 def solve(
@@ -167,9 +167,16 @@ def _agreeing(
         if late(deadline):
             break
         new, reduced = pricing.cheapest((f, g), deadline)
-        surprise = -np.minimum(reduced, 0.0).mean()
+        surprise = max(_worst(nodes, reduced, w.size) @ w for nodes, w in ((new.i, a), (new.j, b))) / a.sum()
         if surprise <= SURPRISE * np.maximum(pool.cost - f[pool.i] - g[pool.j], 0.0).mean():
             return new, f, g
         pool = pool.union(new, cost)
         f, g = softened(*pool, a, b)
     return pool, f, g
+
+
+def _worst(nodes: Indices, reduced: Array, size: int) -> Array:
+    """How far below zero the reduced costs at each node go."""
+    worst = np.zeros(size)
+    np.minimum.at(worst, nodes, reduced)
+    return -worst

@@ -6,10 +6,11 @@ import itertools
 import time
 
 import numpy as np
+import ot
 import pytest
 from scipy.optimize import linprog
 
-from otcore.costs import DenseCost
+from otcore.costs import CloudCost, DenseCost
 from otcore.engines import exact
 from otcore.engines.exact import Basis, integer_masses, north_west, solve, tree_from_support
 from otcore.errors import InfeasibleError
@@ -282,3 +283,17 @@ def test_greedy_with_cheap_arcs_beats_the_north_west_corner():
     for basis in (greedy := exact.greedy(masses.a, masses.b, i, j, M.ravel()), north := north_west(masses.a, masses.b)):
         assert basis.i.size == 59
     assert M[greedy.i, greedy.j].sum() < M[north.i, north.j].sum() / 2
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_clouds_that_lie_apart_take_few_pivots(order):
+    """Regression: chosen by the minima of columns, candidate arcs all led to the same few of them."""
+    rng = np.random.default_rng(11)
+    n = 600
+    x, y = rng.normal(size=(n, 8)), rng.normal(size=(n, 8)) + 3.0
+    a, b = rng.random(n), rng.random(n)
+    cost = CloudCost(x, y, "euclidean", order)
+    *_, state = solve(cost, a / a.sum(), b / b.sum())
+    assert state.optimal and state.pivots < 4 * n  # it took 25 n and more
+    M = cost.to_dense()
+    assert value(state, M) == pytest.approx(ot.emd2(a / a.sum(), b / b.sum(), M), rel=1e-9)
