@@ -183,7 +183,7 @@ def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
 
 
 def _fill(flows: _Flows, masses: FixedMasses, cost: Cost) -> _Flows | None:
-    """What fits along each arc, the heaviest first, and the rest from the north-west corner: nothing is negative.
+    """Of each flow what fits, the heaviest first, and the rest from the north-west corner: nothing is negative.
 
     For masses so far apart that the engine's integers, one unit at least, misjudge the light ones.
     """
@@ -194,18 +194,18 @@ def _fill(flows: _Flows, masses: FixedMasses, cost: Cost) -> _Flows | None:
     heaviest = np.argsort(-flows.hi, kind="stable")
     filled: list[tuple[int, int, int, int]] = []
 
-    def send(i: int, j: int) -> None:
-        units = min(left[i], left[n + j])
+    def send(i: int, j: int, most: int) -> None:
+        units = min(left[i], left[n + j], max(most, 0))
         left[i] -= units
         left[n + j] -= units
         if units:
             filled.append((i, j, *divmod(units, LIMB)))
 
-    for i, j in zip(flows.i[heaviest].tolist(), flows.j[heaviest].tolist(), strict=True):
-        send(i, j)
+    for k in heaviest.tolist():
+        send(int(flows.i[k]), int(flows.j[k]), flows.units(k))
     i = j = 0
     while i < n and j < m:
-        send(i, j)
+        send(i, j, left[i])
         i, j = (i, j + 1) if left[i] else (i + 1, j)
     return _Flows(*np.array(filled, np.int64).T.copy())
 

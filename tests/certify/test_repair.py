@@ -410,13 +410,15 @@ def test_filling_is_exact_and_keeps_to_the_heaviest_arcs(seed):
     masses = FixedMasses.of(p.a, p.b)
     k = int(rng.integers(0, 2 * n))
     arcs = repair._Flows(
-        rng.integers(0, n, k), rng.integers(0, m, k), rng.permutation(k) - k // 2, np.zeros(k, np.int64)
+        rng.integers(0, n, k), rng.integers(0, m, k), (rng.permutation(k) - k // 2) << 47, rng.integers(0, 9, k)
     )
     left = [int(hi) * repair.LIMB + int(lo) for hi, lo in zip(masses.hi, masses.lo, strict=True)]
     supply, demand, expected = left[:n], left[n:], {}
-    corner = [(i, j) for i in range(n) for j in range(m)]  # each pair once, row by row, is what the corner comes to
-    for i, j in [(int(arcs.i[e]), int(arcs.j[e])) for e in sorted(range(k), key=lambda e: -arcs.hi[e])] + corner:
-        units = min(supply[i], demand[j])
+    order = sorted(range(k), key=lambda e: -arcs.hi[e])
+    sent = [(int(arcs.i[e]), int(arcs.j[e]), max(0, arcs.units(e))) for e in order]
+    corner = [(i, j, 1 << 104) for i in range(n) for j in range(m)]  # row by row is what the corner comes to
+    for i, j, most in sent + corner:
+        units = min(supply[i], demand[j], most)
         supply[i], demand[j] = supply[i] - units, demand[j] - units
         expected[i, j] = expected.get((i, j), 0) + units
     filled = repair._fill(arcs, masses, p.cost)
