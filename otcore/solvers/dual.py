@@ -81,7 +81,10 @@ class Dual:
         if budget.expired():
             return
         if {"line", "metric"} <= problem.cost.traits:
-            yield _on_neighbours(problem, budget, self.solver)
+            candidate = _on_neighbours(problem, budget, self.solver)
+            yield candidate
+            if candidate.potentials is not None:
+                yield Candidate(potentials=candidate.potentials, report=candidate.report)  # asked for more, see below
             return
         rough = _rough_potentials(problem, budget)
         arcs = _first_arcs(problem, *rough, budget)
