@@ -137,6 +137,8 @@ def follows(record):
     try:
         if type(record["bits"]) is not int or not 0 <= record["bits"] <= 9999:
             return False  # 4 ** bits would take for ever
+        if not 1 <= float(record["cost"]["exponent"]) <= 32:
+            return False  # and so would such a power
         a, b, f, g = ([Fraction(float(v)) for v in record[name]] for name in "abfg")
         M = real_costs(record["cost"])
         n, m = len(M), len(M[0])
