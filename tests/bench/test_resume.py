@@ -28,6 +28,7 @@ def script(monkeypatch):
 def test_a_cut_batch_of_rigour_is_judged_again(script, tmp_path, monkeypatch):
     rigour, path, judged = script("rigour"), tmp_path / "resume.jsonl", []
     monkeypatch.setattr(rigour, "judge", lambda seed, largest, counts: judged.append(seed) or [])
+    monkeypatch.setattr(rigour, "commit", lambda: "0000000")  # a copy of the files is no checkout
     whole = list(rigour.batches(0, 40, 5, path))
     path.write_bytes(path.read_bytes()[:-30])
     assert list(rigour.batches(0, 40, 5, path)) == whole
