@@ -141,8 +141,8 @@ def pairwise(
         for pairs in _blocks(len(measures), len(columns), half)
     ]
     found, certified = np.zeros((3, len(measures), len(columns))), np.ones((len(measures), len(columns)), dtype=bool)
-    total = sum(len(tile.pairs) for tile in tiles)
-    with tqdm(desc="pairwise", unit=" pair", total=total, disable=not progress, leave=False) as bar:
+    count = sum(len(tile.pairs) for tile in tiles)
+    with tqdm(desc="pairwise", unit=" pair", total=count, disable=not progress, leave=False) as bar:
 
         def enter(entries: Entries) -> None:
             for (i, j), (*interval, reached) in entries.items():

@@ -24,6 +24,7 @@ FLOORS = [
     ["_solve"],
     ["solvers", "solvers.auto"],  # the registry and the method that chooses among methods
     ["solvers.*"],  # one method each
+    ["solvers._highs"],
     ["solvers._protocol"],
     ["neural"],
     ["certify"],

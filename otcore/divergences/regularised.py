@@ -11,6 +11,7 @@ import numpy as np
 from otcore._solve import feasible_plan
 from otcore._types import Potential, Weights
 from otcore.certify.regularised import regularised_interval
+from otcore.certify.rounding import in_units
 from otcore.costs import Cost
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan
@@ -114,8 +115,8 @@ def _symmetric(reduction: Reduction, h: Potential, epsilon: float) -> Regularise
     lower, upper = regularised_interval(plan)
     if "finite" not in small.cost.traits:  # the plan is rounded onto its marginals across forbidden arcs
         upper = np.inf
-    unit = small.cost_unit * small.mass_unit
-    lower, upper = math.nextafter(unit * lower, -np.inf), math.nextafter(unit * upper, np.inf)  # subnormals round
+    units = small.cost_unit, small.mass_unit
+    lower, upper = in_units(lower, -1, *units), in_units(upper, 1, *units)
     lifted = reduction.lift(Candidate(plan)).plan
     assert isinstance(lifted, GibbsPlan)
     return Regularised(reduction.original, lifted, *_bounds(lower, upper))

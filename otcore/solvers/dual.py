@@ -17,6 +17,7 @@ from otcore.errors import UnsupportedProblemError
 from otcore.plans import SparsePlan
 from otcore.problem import Problem
 from otcore.solution import Candidate
+from otcore.solvers._highs import LOADING, TOLERANCE, highs_options
 from otcore.solvers._protocol import Budget
 
 __all__ = ["SOLVER", "Dual", "DualReport"]
@@ -26,9 +27,7 @@ NEAREST = 8  # constraints a point starts with
 COARSE, ROUGH, STEPS = 0.01, 1e-3, 60  # epsilon as a share of the mean cost, marginal error, passes: they choose them
 WORST = 10  # violated constraints a row or column adds in one round; 3 need twice the rounds
 SCALE = 2.0**10  # of costs of about one, against HiGHS's absolute tolerances
-TOLERANCE = 1e-10
 SOLVERS = ("highs-ipm", "highs-ds", "highs")
-LOADING = 4e-6  # seconds a constraint: HiGHS's interior points take a limit that is over when they begin for none
 
 
 class DualReport(NamedTuple):
@@ -118,20 +117,10 @@ def _solve_lp(problem: Problem, i: Indices, j: Indices, budget: Budget, solver: 
     n, m = problem.shape
     sign = -1.0 if "metric" in problem.cost.traits else 1.0
     weights = np.concatenate([problem.a, sign * problem.b]) * min(n, m)
-    presolve = budget.deadline is None or solver != "highs-ipm"  # it would use up more than LOADING
-    return _highs(weights, i, n + j, sign, problem.cost.at(i, j) * SCALE, budget, solver, presolve)
+    return _highs(weights, i, n + j, sign, problem.cost.at(i, j) * SCALE, budget, solver)
 
 
-def _highs(
-    weights: Array,
-    tail: Indices,
-    head: Indices,
-    sign: float,
-    bound: Array,
-    budget: Budget,
-    solver: str,
-    presolve: bool = True,
-) -> Any:
+def _highs(weights: Array, tail: Indices, head: Indices, sign: float, bound: Array, budget: Budget, solver: str) -> Any:
     """``max weights . u`` subject to ``u[tail] + sign u[head] <= bound``, by HiGHS."""
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
@@ -139,11 +128,7 @@ def _highs(
     k = tail.size
     rows = np.tile(np.arange(k), 2)
     A = csr_array((np.repeat([1.0, sign], k), (rows, np.concatenate([tail, head]))), shape=(k, weights.size))
-    options: dict[str, Any] = {"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE}
-    options["presolve"] = presolve
-    left = budget.remaining()
-    if left is not None:
-        options["time_limit"] = left
+    options = highs_options(budget, solver)
     return linprog(-weights, A_ub=A, b_ub=bound, bounds=(None, None), method=solver, options=options)
 
 

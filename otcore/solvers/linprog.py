@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from otcore.plans import SparsePlan
 from otcore.problem import Problem, marginal_matrix
 from otcore.reductions import centre
 from otcore.solution import Candidate
+from otcore.solvers._highs import LOADING, highs_options
 from otcore.solvers._protocol import Budget
 
 __all__ = ["SOLVER", "HighsReport", "Linprog"]
@@ -21,9 +22,7 @@ __all__ = ["SOLVER", "HighsReport", "Linprog"]
 # HiGHS works to absolute tolerances (1e-7, at best 1e-10): costs up to 2^10 and masses up to about one make
 # them relative to the largest cost and to the mass.
 COST_SCALE = 2.0**10
-TOLERANCE = 1e-10
 SOLVERS = ("highs", "highs-ds", "highs-ipm")
-LOADING = 4e-6  # seconds an arc: HiGHS's interior points take a limit that is over when they begin for none
 BYTES_PER_ARC = 600  # measured on HiGHS at n = 300: matrix, presolve and basis
 
 
@@ -89,15 +88,6 @@ class Linprog:
         duals = result.eqlin.marginals / COST_SCALE
         yield Candidate(plan, centred.lift(duals[:n], duals[n:]), report)
         yield Candidate(plan)  # HiGHS stops at 1e-10: asked for more, the exact engine completes its plan
-
-
-def highs_options(budget: Budget, solver: str) -> dict[str, Any]:
-    """Tightest tolerances, and the time that is left."""
-    options: dict[str, Any] = {"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE}
-    left = budget.remaining()
-    if left is None:
-        return options
-    return options | {"time_limit": left, "presolve": solver != "highs-ipm"}  # it would use up more than LOADING
 
 
 SOLVER = Linprog
