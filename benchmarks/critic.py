@@ -149,12 +149,13 @@ def main() -> None:
     arguments.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     arguments.add_argument("--record", action="store_true", help=f"append the single runs to {RECORDS.name}")
     options = arguments.parse_args()
-    chosen = [
+    asked = [
         (number, instance.lipschitz if name == "own" else name)
         for name in options.classes.split(",")
         for number, instance in enumerate(INSTANCES)
         if options.only in instance.pair.name
     ]
+    chosen = list(dict.fromkeys(asked))  # auto is the own class of some
     results = iter(runs([(*choice, seed) for choice in chosen for seed in range(options.seeds)], options.jobs))
     errors: dict[int, dict[str, float]] = {}
     print(HEADER, flush=True)

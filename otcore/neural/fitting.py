@@ -29,14 +29,9 @@ from otcore.neural.train import Ending, Penalty, Step, train
 
 __all__ = ["FEWEST", "Data", "Fit", "fit", "split", "values"]
 
-RACERS: tuple[tuple[str, Side], ...] = (
-    ("orthogonal", "x"),
-    ("funnel", "x"),
-    ("funnel", "y"),
-    ("projected", "x"),
-    ("projected", "y"),
-)
 RACE, SHORTEST = 0.2, 200  # share of the steps, and fewest, each with a whole schedule: its end decides, not its start
+RACING = 256  # funnels in the race: a step costs a quarter, and they have
+LONGER = 2  # times the steps: in high dimension they overtake networks late
 AHEAD = 1.3  # times the plain funnels of its side: a projected critic learns faster, and is overtaken if it gains less
 WIDEST = 256  # dimensions in which projected funnels race: an SVD every step
 FUNNELS = 1024
@@ -89,17 +84,24 @@ def fit(
 
 
 def _winner(x: Data, y: Data, options: CriticOptions, generator: Generator, deadline: float) -> CriticOptions:
-    racers = [(name, side) for name, side in RACERS if name != "projected" or x.validation.shape[1] <= WIDEST]
+    """Networks against funnels of both sides, and those of the better side against projected ones."""
     steps = min(options.max_iter, max(SHORTEST, math.ceil(RACE * options.max_iter)))
-    begin, reached = time.monotonic(), dict[tuple[str, Side], float]()
-    for k, (name, side) in enumerate(racers, start=1):
-        short = replace(options, max_iter=steps, lipschitz=name, side=side, callback=None)
-        end = begin + 0.5 * (deadline - begin) * k / len(racers)  # half of the time for the race
+    funnels = RACING if options.n_funnels == "auto" else min(RACING, options.n_funnels)
+    begin, ends = time.monotonic(), iter((1, 2, 3, 4))
+
+    def reached(name: str, side: Side) -> float:
+        length = steps if name == "orthogonal" else min(options.max_iter, LONGER * steps)
+        short = replace(options, lipschitz=name, side=side, max_iter=length, n_funnels=funnels, callback=None)
+        end = begin + 0.5 * (deadline - begin) * next(ends) / 4  # half of the time for the race
         value = _certified_value(_fit_one(x, y, short, generator, end, None), x.validation, y.validation)
-        reached[name, side] = value if value > -math.inf else -math.inf  # nan is last, too
-    name, side = max(reached, key=lambda racer: reached[racer])
-    if name == "projected" and reached[name, side] < AHEAD * reached["funnel", side]:
-        name = "funnel"
+        return value if value > -math.inf else -math.inf  # nan is last, too
+
+    network = reached("orthogonal", "x")
+    sides: tuple[Side, Side] = ("x", "y")
+    funnel, side = max((reached("funnel", side), side) for side in sides)
+    name, best = ("funnel", funnel) if funnel > network else ("orthogonal", network)
+    if x.validation.shape[1] <= WIDEST and reached("projected", side) > max(best, AHEAD * funnel):
+        name = "projected"
     return replace(options, lipschitz=name, side=side)
 
 

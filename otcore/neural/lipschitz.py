@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 SVD_SLACK = 1 + 1e-12  # the singular values of a 128 x 128 matrix are computed to about 1e-14
-TILE = 1 << 22  # distances held at once: 32 MB in float64
+TILE = 1 << 22  # distances held at once, on a GPU or as exact differences: 32 MB in float64
+CACHED = 1 << 18  # on a processor: 1 MB in float32
 
 
 class GroupSort(nn.Module):
@@ -45,9 +46,10 @@ class GroupSort(nn.Module):
         self.group = group
 
     def forward(self, z: Tensor) -> Tensor:
-        if self.group == 2:  # three times faster than a sort
-            even, odd = z[..., ::2], z[..., 1::2]
-            return torch.cat([torch.minimum(even, odd), torch.maximum(even, odd)], dim=-1)
+        if self.group == 2:  # pairs (k, k + h); exact up to rounding, in a third of the time of minimum and maximum
+            low, high = z.tensor_split(2, dim=-1)
+            excess = torch.relu(low - high)
+            return torch.cat([low - excess, high + excess], dim=-1)
         if self.group is None:
             return z.sort(dim=-1).values
         return z.unflatten(-1, (-1, self.group)).sort(dim=-1).values.flatten(-2)
@@ -169,7 +171,8 @@ class Funnel(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         heights = self.heights()
-        tiles = z.split(max(1, TILE // heights.numel()))
+        cached = z.device.type == "cpu" and z.dtype == torch.float32
+        tiles = z.split(max(1, (CACHED if cached else TILE) // heights.numel()))
         winner = torch.cat([self.winner(tile, heights) for tile in tiles])
         a, b = self.centres.index_select(0, winner), heights.index_select(0, winner)
         return -self.sign * (torch.linalg.vector_norm(z - a, dim=-1) + b)
@@ -220,6 +223,8 @@ class ProjectedFunnel(nn.Module):
     @torch.no_grad()
     def contract(self) -> None:
         """The nearest matrix of norm at most 1: singular values above 1 become 1."""
+        if not bool(torch.isfinite(self.weight).all()):
+            return  # the training has diverged, and its next check says so
         U, S, V = torch.linalg.svd(self.weight)
         self.weight.copy_(U * S.clamp(max=1) @ V)
 

@@ -34,9 +34,9 @@ class CriticOptions:
         ``funnel`` ``u(z) = max_k -|z - a_k| - b_k`` [Hartmann 2020], ``projected`` a funnel after a trained
         contraction, ``spectral`` normalisation [Miyato 2018].
         By persuasion, so without a certified constant: gradient penalties ``gp`` [Gulrajani 2017] and the
-        one-sided ``lp`` [Petzka 2018], weight clipping ``clip`` [Arjovsky 2017].  ``auto`` races orthogonal, funnel
-        and projected critics on a fifth of the steps (200 at least) and trains the best on a validation split; plain
-        funnels unless the projected ones of their side are well ahead.
+        one-sided ``lp`` [Petzka 2018], weight clipping ``clip`` [Arjovsky 2017].  ``auto`` races short trainings,
+        an orthogonal critic of a fifth of the steps (200 at least) and funnels, plain and projected, of twice as many
+        but fewer centres, and trains the best on a validation split; projected ones only if well ahead of plain ones.
         A module with a method ``lipschitz_bound()`` (a float) maps (n, d) to (n,) or (n, 1); a copy is trained.
     hidden : sequence of int
         Widths of the hidden layers; even, for MaxMin.

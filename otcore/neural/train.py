@@ -17,7 +17,8 @@ from otcore.neural.samples import Source
 
 __all__ = ["Ending", "Penalty", "Project", "Step", "train"]
 
-CHECKS = 40  # entries in the diary of a full training
+CHECKS = 40  # entries in the diary of a full training,
+APART = 25  # steps between two of them at least: the validation sample costs several batches
 PATIENCE = 10  # entries without progress before the step falls faster
 HURRY = 3  # times faster: to stop at once would leave the rest of the schedule's gain, mostly of the gradients
 PROGRESS = 1e-3  # relative gain of the validation value that counts
@@ -91,7 +92,7 @@ def train(
     groups: Any = u.parameters() if own is None else own(lr)
     optimiser = torch.optim.Adam(groups, lr=lr, betas=BETAS)
     first = [float(group["lr"]) for group in optimiser.param_groups]
-    every = max(1, max_iter // CHECKS)
+    every = max(APART, max_iter // CHECKS)
     begin, iteration, last = time.monotonic(), 0, 0
     total = torch.zeros((), device=validation[0].device)  # read at checks only: reading waits for the device
     best, best_at, good = -math.inf, 0, copy.deepcopy(u.state_dict())
@@ -101,7 +102,7 @@ def train(
             group["lr"] = 0.5 * top * (1 + math.cos(math.pi * min(1.0, age / max_iter)))
         iteration, age = iteration + 1, age + pace
         batch_x, batch_y = x.draw(batch, generator), y.draw(batch, generator)
-        value = dual_value(u(batch_x), u(batch_y))
+        value = dual_value(*u(torch.cat([batch_x, batch_y])).split(batch))  # at once: u may be dear to set up
         loss = -value if penalty is None else penalty(u, batch_x, batch_y, generator) - value
         optimiser.zero_grad()
         loss.backward()
