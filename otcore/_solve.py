@@ -27,7 +27,7 @@ __all__ = ["feasible_plan", "require_certified", "run"]
 LARGEST = 2.0**900  # exponent of a plan; beyond, and below its inverse, nothing is left of the numbers
 HOPELESS = 2.0**200  # potentials of a start that many times the largest cost say nothing
 ROUNDING = 1e-12  # of the value: nothing trivial improves a gap below it
-PATIENT = 1 << 22  # pairs (i, j): above, a solve takes so long that an interval stands ready before it begins
+PATIENT = 1 << 26  # pairs (i, j): above, a solve takes so long that an interval stands ready before it begins
 
 
 def run(

@@ -53,9 +53,13 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
                 continue
             some = near[:, : min(LEAF, leaves[1].size - s * LEAF)]
             lower_bounds(ground, EXACT, low, high, leaves, s * LEAF, some)
-            for r in range(some.size):
+            while True:  # the nearest leaf first: what it holds rules out others
+                r = some[0].argmin()
+                if some[0, r] >= worst.max():
+                    break
+                some[0, r] = np.inf
                 leaf = s * LEAF + r
-                if leaf == seed or some[0, r] >= worst.max():
+                if leaf == seed:
                     continue
                 points, heights = x[leaf * LEAF : (leaf + 1) * LEAF], h[leaf * LEAF : (leaf + 1) * LEAF]
                 if not beyond(ground, EXACT, points, heights, leaves[0], leaf, tile, low, high, worst):

@@ -26,6 +26,7 @@ from otcore._types import Array, Indices
 
 ROUNDING = 2.0**-50  # of the largest potential: u for each of the two, 3u for the subtractions, rounded up to 8u
 FREE = np.int64(1 << 62)  # what an arc without a bound can still take; more than all mass, and with it still an int64
+LOPSIDED = 0.6  # of the nodes: a subtree so large has moved that it pays to hang the tree from its centroid again
 NONE, ZERO = np.int64(-1), np.int64(0)  # in a link: a literal is a type of its own, and all below is compiled again
 
 
@@ -325,11 +326,13 @@ def pivots(tree, tail, head, cost, k, limit, slack, gone):
         push(tree, u, join, -amount)
         push(tree, v, join, amount)
         out = p if on_u else q
-        name = -1 - tree.edge[out]
+        name, moved = -1 - tree.edge[out], tree.size[out]
         if name >= 0:
             gone[name] = 1 if (tree.up[out] == 0) == (name == out) else -1
         if on_u:
             rehang(tree, p, u, v, join, (FREE, amount, arc, cost[arc]), reduced, buffer)
         else:
             rehang(tree, q, v, u, join, (amount, FREE, arc, -cost[arc]), -reduced, buffer)
+        if moved > LOPSIDED * tree.order.size:
+            centre(tree, buffer)
     return done, k, False

@@ -17,8 +17,8 @@ from otcore.engines.pricing import Arcs, late
 
 __all__ = ["BLOCK", "Net", "settle"]
 
-BLOCK = 1500  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
-BORDER = 6000  # the same once most is done: larger blocks, fewer borders
+BLOCK = 1000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
+BORDER = 4000  # the same once most is done: larger blocks, fewer borders
 FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
 NEAR = 4  # rows on either side of a violated one that join its block
 ROUNDS = 30  # over the borders of an inner range; the outer ones see what is left
