@@ -100,8 +100,8 @@ class Ordered:
         i, j, order = self.row[arcs.i], self.column[arcs.j], np.argsort(self.row[arcs.i], kind="stable")
         return Arcs(i[order], j[order], arcs.cost[order]), reduced[order]
 
-    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
-        arcs, stopped = Streamed(self.cost).violated(f[self.row], g[self.column], deadline)
+    def violated(self, f: Potential, g: Potential, most: int, deadline: float | None) -> tuple[Arcs, bool]:
+        arcs, stopped = Streamed(self.cost).violated(f[self.row], g[self.column], most, deadline)
         return Arcs(self.row[arcs.i], self.column[arcs.j], arcs.cost), stopped
 
 

@@ -12,7 +12,7 @@ from otcore._types import Array, Indices, Potential
 from otcore.costs._kd import put_back
 from otcore.engines.basis import Basis, Entries, Masses, basis_of, plant
 from otcore.engines.blocks import BLOCK, Net, settle
-from otcore.engines.pricing import Arcs, Pricing, late
+from otcore.engines.pricing import WORST, Arcs, Pricing, late, most_of
 
 __all__ = ["State", "generate"]
 
@@ -69,6 +69,7 @@ def generate(
     """
     n = masses.a.size
     k = pivots = violated = rounds = 0
+    most = WORST
     tree: simplex.Tree | None = None
     while True:
         if tree is None:
@@ -86,8 +87,8 @@ def generate(
         stop, optimal = late(deadline), settled and pricing is None
         if settled and pricing is not None and not stop:
             k = arcs.i.size  # the new arcs are looked at first
-            worst, stop = pricing.violated(f, g, deadline)
-            arcs, rounds = arcs.extend(worst), rounds + 1
+            worst, stop = pricing.violated(f, g, most, deadline)
+            arcs, rounds, most = arcs.extend(worst), rounds + 1, most_of(worst, n)
             violated = worst.i.size
             optimal = violated == 0 and not stop and pricing.certain
         yield State(basis, flow, f, g, pivots, violated, optimal, rounds, arcs.i.size)

@@ -16,12 +16,14 @@ from otcore.costs import CloudCost
 from otcore.costs._products import Products, suits
 from otcore.engines.basis import Entries
 
-__all__ = ["Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "pricing_of", "prunable"]
+__all__ = ["WORST", "Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "most_of", "pricing_of", "prunable"]
 
 CHEAPEST = 8  # arcs a row and a column to start from; 6 and 10 take about as long, 15 longer
 MOST = 4 * CHEAPEST  # where many cost the same
 NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
-WORST = 4  # violated arcs that a row may add in one round
+WORST = 4  # violated arcs that a row may add in one round,
+SHARED = 8  # and more where fewer than one row in so many has any: a heavy row needs hundreds,
+KEPT = 1 << 21  # as long as all rows together do not keep more than that
 ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
@@ -63,8 +65,8 @@ class Pricing(Protocol):
         """Some arcs of least reduced cost of every row and column, row by row, and these reduced costs."""
         ...
 
-    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
-        """The worst violated arcs of each row, and whether the deadline came before all rows were priced."""
+    def violated(self, f: Potential, g: Potential, most: int, deadline: float | None) -> tuple[Arcs, bool]:
+        """The ``most`` worst violated arcs of each row, and whether the deadline came before all were priced."""
         ...
 
 
@@ -110,6 +112,12 @@ def _pairs(keys: Indices, m: int) -> tuple[Indices, Indices]:
     return np.divmod(keys[new], m)
 
 
+def most_of(worst: Arcs, n: int) -> int:
+    """How many violated arcs a row may add in the next round, after what this round found in n rows."""
+    few = WORST * n // (SHARED * max(1, np.unique(worst.i).size))
+    return max(WORST, min(few, KEPT // n))
+
+
 def tolerance(f: Potential, g: Potential) -> float:
     """What a computed reduced cost must be below to say anything."""
     return simplex.ROUNDING * max(float(np.abs(f).max()), float(np.abs(g).max()))
@@ -148,10 +156,12 @@ class Streamed:
             np.minimum(g, block.min(axis=0), out=g)
         return np.where(g < np.inf, g, 0.0)
 
-    def violated(self, f: Potential, g: Potential, deadline: float | None, margin: float = 0.0) -> tuple[Arcs, bool]:
+    def violated(
+        self, f: Potential, g: Potential, most: int, deadline: float | None, margin: float = 0.0
+    ) -> tuple[Arcs, bool]:
         n, m = self.cost.shape
         least = tolerance(f, g) + margin
-        keep = min(m, WORST * -(-m // n))
+        keep = min(m, most * -(-m // n))
         worst_r, worst_j = np.full((n, keep), -least), np.full((n, keep), -1)
         stopped = False
         for i0, i1, block in self.cost.blocks():
@@ -182,12 +192,13 @@ class Proposed:
     def cheapest(self, potentials: tuple[Potential, Potential] | None, deadline: float | None) -> tuple[Arcs, Array]:
         return self.rough.cheapest(potentials, deadline)
 
-    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+    def violated(self, f: Potential, g: Potential, most: int, deadline: float | None) -> tuple[Arcs, bool]:
         self.certain = self._in_doubt
         if self._in_doubt:
             self._in_doubt = False
-            return Streamed(self.cost).violated(f, g, deadline)
-        found, stopped = self.rough.violated(f, g, deadline, ROUGH * float(np.abs(f).max() + np.abs(g).max()))
+            return Streamed(self.cost).violated(f, g, most, deadline)
+        margin = ROUGH * float(np.abs(f).max() + np.abs(g).max())
+        found, stopped = self.rough.violated(f, g, most, deadline, margin)
         true = found.cost - f[found.i] - g[found.j] < -tolerance(f, g)
         self._in_doubt = not (stopped or true.any())
         return Arcs(found.i[true], found.j[true], found.cost[true]), stopped
@@ -255,15 +266,15 @@ class Boxed:
         i, j = _pairs(np.append(row_j, column_i), m)
         return Arcs(i, j, self.cost.at(i, j)), f
 
-    def violated(self, f: Potential, g: Potential, deadline: float | None) -> tuple[Arcs, bool]:
+    def violated(self, f: Potential, g: Potential, most: int, deadline: float | None) -> tuple[Arcs, bool]:
         n, m = self.cost.shape
         least = tolerance(f, g)
         if n >= m:
-            _, worst = self.y.nearest(self.cost, g, self.x.points_t, f - least, min(WORST, m))
+            _, worst = self.y.nearest(self.cost, g, self.x.points_t, f - least, min(most, m))
             i, k = np.nonzero(worst >= 0)
             j = worst[i, k]
         else:  # the side of more points asks, so that each may ask for few
-            _, worst = self.x.nearest(self.cost, f, self.y.points_t, g - least, min(WORST, n))
+            _, worst = self.x.nearest(self.cost, f, self.y.points_t, g - least, min(most, n))
             j, k = np.nonzero(worst >= 0)
             i = worst[j, k]
         return Arcs(i, j, self.cost.at(i, j)), False

@@ -9,7 +9,7 @@ from otcore.costs import CloudCost, DenseCost, _products
 from otcore.costs._products import Products
 from otcore.engines import pricing
 from otcore.engines.exact import solve
-from otcore.engines.pricing import Proposed, Streamed
+from otcore.engines.pricing import WORST, Proposed, Streamed
 
 
 def cloud(exponent, n=150, m=130, d=30, far=0.0):
@@ -42,14 +42,14 @@ def test_what_products_propose_is_violated_and_the_last_word_is_exact(exponent, 
     f = state.f.copy()
     f[7] += 1e-14 * M.max()  # below what products can see
     proposed = Proposed(cost)
-    found, _ = proposed.violated(f, state.g, None)
+    found, _ = proposed.violated(f, state.g, WORST, None)
     assert found.i.size == 0 and not proposed.certain
-    found, _ = proposed.violated(f, state.g, None)
+    found, _ = proposed.violated(f, state.g, WORST, None)
     assert proposed.certain
-    expected, _ = Streamed(cost).violated(f, state.g, None)
+    expected, _ = Streamed(cost).violated(f, state.g, WORST, None)
     assert set(zip(found.i, found.j, strict=True)) == set(zip(expected.i, expected.j, strict=True))
     f[7] += 0.1 * M.max()
-    found, _ = proposed.violated(f, state.g, None)
+    found, _ = proposed.violated(f, state.g, WORST, None)
     assert not proposed.certain
     assert found.i.size > 0 and (found.cost - f[found.i] - state.g[found.j] < 0).all() and set(found.i) == {7}
 
@@ -73,3 +73,15 @@ def test_passes_by_products_are_those_of_the_cloud(exponent, omega, monkeypatch)
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12 * epsilon)
     assert CloudCost(x, y, "cityblock").passing() is None
     assert CloudCost(x[:, :20], y[:, :20]).passing() is None
+
+
+def test_a_heavy_row_gets_all_that_it_needs_in_a_few_rounds():
+    """Half of the mass in one row: it serves hundreds of columns, and four arcs a round took 16 rounds."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 500))
+    a[7] = a.sum()
+    *_, state = solve(DenseCost(rng.random((500, 500))), a / a.sum(), b / b.sum())
+    assert state.optimal and state.rounds <= 6
+    few = pricing.Arcs(np.array([7, 7]), np.array([0, 1]), np.zeros(2))
+    assert pricing.most_of(few, 500) == WORST * 500 // pricing.SHARED
+    assert pricing.most_of(few, 10**6) == WORST
