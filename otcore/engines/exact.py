@@ -46,7 +46,8 @@ __all__ = [
     "tree_from_support",
 ]
 
-MANY = 1 << 18  # pairs, from which on a second look at the cost pays
+MANY = 1 << 18  # pairs, from which on a second look at the cost pays,
+FEW = 1 << 12  # and so few that softening takes longer than the pivots it saves, and seconds to compile
 CHOICES, SURPRISE = 6, 0.01  # of candidate arcs; what feasible potentials would lose, beside the mean reduced cost
 
 
@@ -72,7 +73,7 @@ def solve(
         Where to start.  If its flows are not all positive, what fits is kept and the rest rerouted.
     potentials : f, g, optional
         The candidate arcs are the cheapest in ``M - f - g``, and the tightest of them make the start tree;
-        otherwise f and g are the minima of rows and columns, softened on the candidate arcs before a tree is made.
+        otherwise f and g are the minima of rows and columns, softened on more than a few candidate arcs.
     support : (i, j), optional
         Arcs of a plan for a similar problem, in the order of trust: the start tree keeps to them where it can.
     arcs : (i, j), optional
@@ -136,8 +137,10 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
     masses, pricing = integer_masses(a, b), pricing_of(cost)
     pool, reduced = pricing.cheapest(potentials, deadline) if pairs is None else given(cost, pairs, potentials)
     if basis is None and potentials is None and support is None:
-        pool, f, g = _agreeing(cost, pricing, pool, a, b, deadline) if pairs is None else (pool, *softened(*pool, a, b))
-        basis = tightest(masses.a, masses.b, pool.i, pool.j, pool.cost - f[pool.i] - g[pool.j])
+        if a.size * b.size > FEW:
+            pool, f, g = _agreeing(cost, pricing, pool, a, b, deadline, choose=pairs is None)
+            reduced = pool.cost - f[pool.i] - g[pool.j]
+        basis = tightest(masses.a, masses.b, pool.i, pool.j, reduced)
     else:
         if basis is None:  # the tree of the support and the tightest arcs: the optimal one, if the potentials are
             i, j = (np.empty(0, np.int64),) * 2 if support is None else support
@@ -155,7 +158,7 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
 
 
 def _agreeing(
-    cost: Entries, pricing: Pricing, pool: Arcs, a: Weights, b: Weights, deadline: float | None
+    cost: Entries, pricing: Pricing, pool: Arcs, a: Weights, b: Weights, deadline: float | None, choose: bool
 ) -> tuple[Arcs, Potential, Potential]:
     """Candidate arcs, and softened potentials whose cheapest arcs they are.
 
@@ -163,7 +166,7 @@ def _agreeing(
     same few columns cheapest.  So potentials choose arcs again, which soften them, until no row is surprised.
     """
     f, g = softened(*pool, a, b)
-    for _ in range(CHOICES if a.size * b.size >= MANY else 0):
+    for _ in range(CHOICES if choose and a.size * b.size >= MANY else 0):
         if late(deadline):
             break
         new, reduced = pricing.cheapest((f, g), deadline)
