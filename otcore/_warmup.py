@@ -29,7 +29,7 @@ def warmup() -> float:
     """
     start = time.perf_counter()
     rng = np.random.default_rng(0)
-    n = 40  # enough for arcs to be priced in more than once
+    n = 80  # enough for arcs to be softened, and priced in more than once
     x, y, w = rng.normal(size=(n, 2)), rng.normal(size=(n, 2)), rng.random(n)
     w /= w.sum()
     solve(w, np.full(n, 1 / n), cost=DenseCost(rng.random((n, n))))
