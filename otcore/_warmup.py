@@ -32,7 +32,9 @@ def warmup() -> float:
     n = 80  # enough for arcs to be softened, and priced in more than once
     x, y, w = rng.normal(size=(n, 2)), rng.normal(size=(n, 2)), rng.random(n)
     w /= w.sum()
-    solve(w, np.full(n, 1 / n), cost=DenseCost(rng.random((n, n))))
+    M = DenseCost(rng.random((n, n - 10)))
+    solve(w, np.full(n - 10, 1 / (n - 10)), cost=M)
+    solve(np.full(n, 1 / n), np.full(n - 10, 1 / (n - 10)), cost=M)  # rounded flows below zero, which are repaired
     solve(x, y)
     solve(x[:, 0], y[:, 0])
     solve(x[:, 0], y[:, 0], order=2)
