@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 MANY = 1 << 18  # pairs, from which on a second look at the cost pays,
-FEW = 1 << 12  # and so few that softening takes longer than the pivots it saves, and seconds to compile
+FEW = 1 << 11  # and so few that choosing and softening take longer than the pivots they save, and seconds to compile
 CHOICES, SURPRISE = 6, 0.01  # of candidate arcs; what feasible potentials would lose, beside the mean reduced cost
 
 
@@ -135,9 +135,13 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
     """Solve from a given start, or from the cheapest arcs."""
     basis, potentials, support, pairs = start
     masses, pricing = integer_masses(a, b), pricing_of(cost)
+    few = a.size * b.size <= FEW
+    complete = few and pairs is None
+    if complete:
+        pairs = np.divmod(np.arange(a.size * b.size), b.size)
     pool, reduced = pricing.cheapest(potentials, deadline) if pairs is None else given(cost, pairs, potentials)
     if basis is None and potentials is None and support is None:
-        if a.size * b.size > FEW:
+        if not few:
             pool, f, g = _agreeing(cost, pricing, pool, a, b, deadline, choose=pairs is None)
             reduced = pool.cost - f[pool.i] - g[pool.j]
         basis = tightest(masses.a, masses.b, pool.i, pool.j, reduced)
@@ -150,11 +154,12 @@ def _solve(cost: Entries, a: Weights, b: Weights, start: Start, price: bool, dea
         tree = plant(cost, basis, masses)
         if np.minimum(tree.up, tree.down)[tree.order[1:]].min() <= 0:
             basis = reroute(tree, masses, pool.i, pool.j, reduced)
-    way = cost, basis, pool, masses, pricing if price else None, deadline
+    way = cost, basis, pool, masses
     if np.isfinite(cost.at(basis.i, basis.j)).all():
-        yield from generate(*way, ordered=isinstance(pricing, Boxed))
+        asked = pricing if price and not complete else None
+        yield from generate(*way, asked, deadline, ordered=isinstance(pricing, Boxed))
     else:
-        yield from two_phases(*way)
+        yield from two_phases(*way, pricing if price else None, deadline)
 
 
 def _agreeing(
