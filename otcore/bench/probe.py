@@ -24,7 +24,7 @@ from otcore.bench.instance import Instance
 __all__ = ["probe"]
 
 STARTUP = 120.0  # seconds for imports, compilation and the making of the instance, beside the limit
-WARM = 32  # points of the instance that compiles what can be compiled beforehand
+WARM = 64  # points of the instance that compiles what can be compiled beforehand; fewer are solved in a shorter way
 REPLY = "otcore-probe "
 
 
