@@ -118,10 +118,10 @@ class _Heat:
         """Round after round; each gets a fresh problem, made before its clock starts."""
         limiter = _thread_limits(self.race.threads)
         with limiter:
-            if self.instance.data is None:
-                small = Instance(self.instance.family, WARM)
-                for runner in runners.values():
-                    runner.warm_up(small, self.rtol, self.race.limit)
+            small = [] if self.instance.data is not None else [Instance(self.instance.family, WARM)]
+            for runner in runners.values():
+                for instance in (*small, self.instance):  # some compile for every shape
+                    runner.warm_up(instance, self.rtol, self.race.limit)
             for turn in range(self.race.rounds):
                 for runner in runners.values():
                     if turn < runner.rounds and not runner.failure and sum(runner.cpu) <= self.race.limit:
@@ -171,10 +171,10 @@ class _Runner:
         self.answer: Answer | None = None
         self.failure = ""
 
-    def warm_up(self, small: Instance, rtol: float, limit: float) -> None:
-        """Imports and compilation, off the clock; a small instance may be refused, the large one decides."""
+    def warm_up(self, instance: Instance, rtol: float, limit: float) -> None:
+        """Imports and compilation, off the clock; an instance may be refused here, the timed solve decides."""
         try:
-            self.entrant.solve(small.problem(), rtol, limit)
+            self.entrant.solve(instance.problem(), rtol, limit)
         except Exception:  # whatever a package raises, it is the timed solve that counts
             return
 

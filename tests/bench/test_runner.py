@@ -42,9 +42,11 @@ def entrants(monkeypatch):
     return calls
 
 
-def test_contestants_take_turns(entrants, tmp_path):
+def test_contestants_warm_up_and_take_turns(entrants, tmp_path):
+    """Regression: OTT-JAX compiles for every shape, and the clock ran meanwhile."""
     run(Race([Instance("plane", 40)], ["a:quick", "b:quick"], rounds=3), tmp_path / "r.jsonl")
-    assert entrants == [("a:quick", 32), ("b:quick", 32)] + 3 * [("a:quick", 40), ("b:quick", 40)]
+    warm = [(name, n) for name in ("a:quick", "b:quick") for n in (runner.WARM, 40)]
+    assert entrants == warm + 3 * [("a:quick", 40), ("b:quick", 40)]
 
 
 def test_a_failure_is_a_row_that_says_so(entrants, tmp_path):
@@ -62,7 +64,7 @@ def test_a_half_finished_run_resumes(entrants, tmp_path):
     with out.open("a") as file:
         file.write("\n")
     records = run(Race([Instance("plane", 40), Instance("plane", 48)], names, rounds=1), out)
-    assert {n for _, n in entrants[before:]} == {32, 48}
+    assert {n for _, n in entrants[before:]} == {runner.WARM, 48}
     assert {(r.n, r.contestant) for r in records} == {(n, c) for n in (40, 48) for c in names}
 
 
