@@ -68,7 +68,7 @@ def _main(task: dict[str, Any]) -> dict[str, Any]:
     entrant = contestants()[task["contestant"]]
     data = None if task["data"] is None else Path(task["data"])
     if data is None:
-        entrant.solve(Instance(task["family"], WARM).problem(), task["rtol"], task["limit"])
+        entrant.solve(Instance(task["family"], WARM).problem(), task["rtol"], STARTUP)
     problem = Instance(task["family"], task["size"], task["seed"], data).problem()
     _reset_peak()
     before = _peak()

@@ -13,7 +13,7 @@ import numpy as np
 
 from otcore.bench.contestant import Answer, Contestant, contestants, judge
 from otcore.bench.instance import Instance
-from otcore.bench.probe import WARM, probe
+from otcore.bench.probe import STARTUP, WARM, probe
 from otcore.bench.record import Record, append, environment, read
 from otcore.errors import InvalidProblemError, MissingDependencyError
 
@@ -118,10 +118,10 @@ class _Heat:
         """Round after round; each gets a fresh problem, made before its clock starts."""
         limiter = _thread_limits(self.race.threads)
         with limiter:
-            small = [] if self.instance.data is not None else [Instance(self.instance.family, WARM)]
             for runner in runners.values():
-                for instance in (*small, self.instance):  # some compile for every shape
-                    runner.warm_up(instance, self.rtol, self.race.limit)
+                if self.instance.data is None:
+                    runner.warm_up(Instance(self.instance.family, WARM), self.rtol, STARTUP)
+                runner.warm_up(self.instance, self.rtol, self.race.limit)  # some compile for every shape
             for turn in range(self.race.rounds):
                 for runner in runners.values():
                     if turn < runner.rounds and not runner.failure and sum(runner.cpu) <= self.race.limit:
