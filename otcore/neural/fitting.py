@@ -87,20 +87,20 @@ def _winner(x: Data, y: Data, options: CriticOptions, generator: Generator, dead
     """Networks against funnels of both sides, and those of the better side against projected ones."""
     steps = min(options.max_iter, max(SHORTEST, math.ceil(RACE * options.max_iter)))
     funnels = RACING if options.n_funnels == "auto" else min(RACING, options.n_funnels)
-    begin, ends = time.monotonic(), iter((1, 2, 3, 4))
+    begin = time.monotonic()
 
-    def reached(name: str, side: Side) -> float:
+    def reached(name: str, side: Side, by: float) -> float:
         length = steps if name == "orthogonal" else min(options.max_iter, LONGER * steps)
         short = replace(options, lipschitz=name, side=side, max_iter=length, n_funnels=funnels, callback=None)
-        end = begin + 0.5 * (deadline - begin) * next(ends) / 4  # half of the time for the race
+        end = begin + by * (deadline - begin)  # the race takes half of the time
         value = _certified_value(_fit_one(x, y, short, generator, end, None), x.validation, y.validation)
         return value if value > -math.inf else -math.inf  # nan is last, too
 
-    network = reached("orthogonal", "x")
-    sides: tuple[Side, Side] = ("x", "y")
-    funnel, side = max((reached("funnel", side), side) for side in sides)
+    network = reached("orthogonal", "x", by=0.125)
+    turns: tuple[tuple[Side, float], ...] = (("x", 0.25), ("y", 0.375))
+    funnel, side = max((reached("funnel", side, by), side) for side, by in turns)
     name, best = ("funnel", funnel) if funnel > network else ("orthogonal", network)
-    if x.validation.shape[1] <= WIDEST and reached("projected", side) > max(best, AHEAD * funnel):
+    if x.validation.shape[1] <= WIDEST and reached("projected", side, by=0.5) > max(best, AHEAD * funnel):
         name = "projected"
     return replace(options, lipschitz=name, side=side)
 
