@@ -29,7 +29,7 @@ def flow_on(n, tree):
     flow, free = np.where(rows, tree.down, tree.up), np.where(rows, tree.up, tree.down)
     other = np.delete(free, tree.order[0])
     assert (other > simplex.FREE // 2).all()
-    return flow * (tree.parent >= 0)
+    return flow * (tree.parent != simplex.NONE)
 
 
 def check_tree(n, tree):
@@ -37,7 +37,7 @@ def check_tree(n, tree):
     N = tree.order.size
     assert sorted(tree.order) == list(range(N))
     assert np.array_equal(tree.order[tree.place], np.arange(N))
-    assert tree.parent[tree.order[0]] == -1
+    assert tree.parent[tree.order[0]] == simplex.NONE
     below = [{v} for v in range(N)]
     for v in tree.order[:0:-1]:
         assert tree.place[tree.parent[v]] < tree.place[v]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from otcore._kernels.simplex import FREE, centre, empty_tree, relink
+from otcore._kernels.simplex import FREE, NODE, NONE, centre, empty_tree, relink
 
 
 @njit(cache=True, nogil=True)
@@ -35,12 +35,12 @@ def contract(tree, nodes):
 
     Returns
     -------
-    (small tree, the node of each of its nodes, the small node of each node or -1); the arc stored at small
+    (small tree, the node of each of its nodes, the small node of each node or NONE); the arc stored at small
     node v, the path from there to the next small node above, is named ``-1 - v``.
     """
     N = tree.order.size
-    label = np.full(N, -1)
-    hook, branches = np.full(N, -1), np.zeros(N, np.int64)
+    label = np.full(N, NONE)
+    hook, branches = np.full(N, NONE), np.zeros(N, np.int64)
     for v in nodes:
         label[v] = 0
     count = 0
@@ -49,23 +49,23 @@ def contract(tree, nodes):
         if label[v] == 0 or branches[v] >= 2:
             hook[v], label[v] = v, 0
             count += 1
-        if t > 0 and hook[v] >= 0:
+        if t > 0 and hook[v] != NONE:
             p = tree.parent[v]
             branches[p] += 1
             hook[p] = hook[v]
 
-    small, node = empty_tree(count), np.empty(count, np.int64)
+    small, node = empty_tree(count), np.empty(count, NODE)
     above, up, down = hook, np.full(N, FREE), np.full(N, FREE)  # the small node above, the least residuals up to it
     k = 0
     for t in range(N):
         v = tree.order[t]
         p = tree.parent[v]
-        if p >= 0 and k > 0:
-            joint = label[p] >= 0
+        if p != NONE and k > 0:
+            joint = label[p] != NONE
             above[v] = label[p] if joint else above[p]
             up[v] = tree.up[v] if joint else min(tree.up[v], up[p])
             down[v] = tree.down[v] if joint else min(tree.down[v], down[p])
-        if label[v] >= 0:
+        if label[v] != NONE:
             label[v], node[k] = k, v
             small.order[k] = small.place[k] = k
             small.edge[k] = -1 - k
@@ -98,10 +98,10 @@ def expand(tree, gone, small, before, lost, node, label, arcs):
         pushed[k] = up[k] if lost[k] > 0 else -down[k]
     for v in range(node.size):
         k = -1 - small.edge[v]
-        if small.parent[v] >= 0 and k >= 0:
+        if small.parent[v] != NONE and k >= 0:
             pushed[k] = up[k] - (small.up[v] if v == k else small.down[v])
 
-    cut = np.empty(node.size, np.int64)
+    cut = np.empty(node.size, NODE)
     cuts = 0
     for k in range(1, node.size):
         w = node[k]
@@ -115,15 +115,15 @@ def expand(tree, gone, small, before, lost, node, label, arcs):
                 if name >= 0:
                     gone[name] = 1 if (tree.up[w] == 0) == (name == w) else -1
             w = tree.parent[w]
-            if label[w] >= 0:
+            if label[w] != NONE:
                 break
     for k in range(cuts):
-        tree.parent[cut[k]] = -1
+        tree.parent[cut[k]] = NONE
     for v in range(node.size):  # each piece is entered once: turn it to hang from there
-        if small.parent[v] >= 0 and small.edge[v] >= 0:
+        if small.parent[v] != NONE and small.edge[v] >= 0:
             w, above = node[v], node[small.parent[v]]
             link = (small.up[v], small.down[v], arcs[small.edge[v]], small.rise[v])
-            while w >= 0:
+            while w != NONE:
                 next_up = tree.parent[w]
                 link = relink(tree, w, above, link)
                 w, above = next_up, w
@@ -133,23 +133,23 @@ def expand(tree, gone, small, before, lost, node, label, arcs):
 def thread(tree):
     """Order, places and sizes of a tree of which only the parents are known, hung from its centroid."""
     N = tree.parent.size
-    child, sibling = np.full(N, -1), np.full(N, -1)
-    root = -1
+    child, sibling = np.full(N, NONE), np.full(N, NONE)
+    root = NONE
     for v in range(N - 1, -1, -1):
         p = tree.parent[v]
-        if p < 0:
-            root = v
+        if p == NONE:
+            root = NODE(v)
         else:
             sibling[v], child[p] = child[p], v
     v = root
     for t in range(N):
         tree.order[t], tree.place[v], tree.size[v] = v, t, 1
-        if child[v] >= 0:
+        if child[v] != NONE:
             v = child[v]
             continue
-        while v >= 0 and sibling[v] < 0:
+        while v != NONE and sibling[v] == NONE:
             v = tree.parent[v]
-        v = sibling[v] if v >= 0 else -1
+        v = sibling[v] if v != NONE else NONE
     for t in range(N - 1, 0, -1):
         v = tree.order[t]
         tree.size[tree.parent[v]] += tree.size[v]

@@ -169,7 +169,7 @@ def plant(cost: Entries, basis: Basis, masses: Masses) -> simplex.Tree:
     n, m = cost.shape
     c = cost.at(basis.i, basis.j)
     tree: simplex.Tree = simplex.hang(n, m, basis.i, basis.j, np.where(np.isinf(c), 0.0, c))
-    if tree.order[-1] < 0:
+    if tree.order[-1] == simplex.NONE:
         raise ValueError(f"basis: expected the {n + m - 1} arcs of a spanning tree, these do not span one")
     simplex.load(n, tree, simplex.tree_flow(n, tree, masses.a, masses.b))
     return tree
@@ -178,7 +178,7 @@ def plant(cost: Entries, basis: Basis, masses: Masses) -> simplex.Tree:
 def basis_of(n: int, tree: simplex.Tree) -> Basis:
     """The arcs of a tree, from the root down."""
     below = tree.order[1:]
-    above = tree.parent[below]
+    above = tree.parent[below].astype(np.int64)
     return Basis(np.minimum(below, above), np.maximum(below, above) - n)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from otcore._kernels import contraction, simplex
-from otcore._types import Array, Indices
+from otcore._types import Array, Indices, Nodes
 from otcore.engines.pricing import Arcs, late
 
 __all__ = ["BLOCK", "Net", "settle"]
@@ -41,15 +41,15 @@ class Net(NamedTuple):
     tree: simplex.Tree
     gone: Indices
     start: Indices
-    tail: Indices
-    head: Indices
+    tail: Nodes
+    head: Nodes
     cost: Array
 
     @classmethod
     def of(cls, tree: simplex.Tree, arcs: Arcs, n: int) -> Net:
         """The net of a whole transportation problem with ``n`` rows, whose arcs come row by row."""
         start = np.append(0, np.cumsum(np.bincount(arcs.i, minlength=n)))
-        return cls(tree, np.empty(0, np.int64), start, arcs.i, n + arcs.j, arcs.cost)
+        return cls(tree, np.empty(0, np.int64), start, *arcs.nodes(n), arcs.cost)
 
     @property
     def rows(self) -> int:
@@ -103,7 +103,7 @@ def _within(net: Net, rows: Indices, slack: float, deadline: float | None, limit
     tail, head = net.tail[arcs], net.head[arcs]
     small, node, label = contraction.contract(net.tree, np.append(tail, head))
     before = small.up.copy(), small.down.copy()
-    simplex.centre(small, np.empty(node.size, np.int64))
+    simplex.centre(small, np.empty_like(node))
     start = np.append(0, np.cumsum(net.start[rows + 1] - net.start[rows]))
     part = Net(small, np.zeros(node.size, np.int64), start, label[tail], label[head], net.cost[arcs])
     pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, limit, outermost=False)

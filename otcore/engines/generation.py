@@ -78,7 +78,7 @@ def generate(
             arcs = arcs.by_row()
             slack = SLACK * simplex.refresh(tree)
             pivots += settle(Net.of(tree, arcs, n), slack, deadline, LONG)
-        done, k, settled = simplex.pivots(tree, arcs.i, n + arcs.j, arcs.cost, k, CHUNK, 0.0, NONE)
+        done, k, settled = simplex.pivots(tree, *arcs.nodes(n), arcs.cost, k, CHUNK, 0.0, NONE)
         pivots += done
         basis, flow = basis_of(n, tree), masses.on(tree, n)
         f, g = tree.potential[:n].copy(), -tree.potential[n:]

@@ -11,7 +11,7 @@ import numpy as np
 
 from otcore._kernels import arcs, boxes, nearest, simplex
 from otcore._kernels.cells import LEAF, SUPER
-from otcore._types import Array, Indices, Points, Potential
+from otcore._types import Array, Indices, Nodes, Points, Potential
 from otcore.costs import CloudCost
 from otcore.costs._products import Products, suits
 from otcore.engines.basis import Entries
@@ -34,6 +34,10 @@ class Arcs(NamedTuple):
     i: Indices
     j: Indices
     cost: Array
+
+    def nodes(self, n: int) -> tuple[Nodes, Nodes]:
+        """Their tails and heads, the n rows before the columns."""
+        return self.i.astype(simplex.NODE), (n + self.j).astype(simplex.NODE)
 
     def by_row(self) -> Arcs:
         """The same arcs in the order of their rows."""

@@ -33,11 +33,11 @@ def test_contracted_arcs_are_whole_paths(seed):
     rng = np.random.default_rng(seed)
     n, m = rng.integers(2, 40, 2)
     _, _, _, tree = instance(rng, n, m)
-    nodes = rng.integers(0, n + m, rng.integers(1, n + m))
+    nodes = rng.integers(0, n + m, rng.integers(1, n + m)).astype(simplex.NODE)
     small, node, label = contraction.contract(tree, nodes)
     assert set(nodes) <= set(node) and node.size < 2 * np.unique(nodes).size
-    assert np.array_equal(label[node], np.arange(node.size)) and (label >= 0).sum() == node.size
-    assert small.parent[0] == -1 and small.size[0] == node.size
+    assert np.array_equal(label[node], np.arange(node.size)) and (label != simplex.NONE).sum() == node.size
+    assert small.parent[0] == simplex.NONE and small.size[0] == node.size
     for k in range(1, node.size):
         way = path(tree, node[k], node[small.parent[k]])
         assert not set(way[1:]) & set(node)
@@ -100,9 +100,9 @@ def test_blocks_within_blocks_end_at_the_optimum(seed, monkeypatch):
     arcs = Arcs(i, j, M.ravel())
     assert settle(Net.of(tree, arcs, n), 0.0, None, np.inf) > n
     check_tree(n, tree)
-    done, _, optimal = simplex.pivots(tree, i, n + j, M.ravel(), 0, 10**9, 0.0, np.empty(0, np.int64))
+    done, _, optimal = simplex.pivots(tree, *arcs.nodes(n), M.ravel(), 0, 10**9, 0.0, np.empty(0, np.int64))
     assert optimal and done == 0
-    simplex.pivots(other, i, n + j, M.ravel(), 0, 10**9, 0.0, np.empty(0, np.int64))
+    simplex.pivots(other, *arcs.nodes(n), M.ravel(), 0, 10**9, 0.0, np.empty(0, np.int64))
     masses = a // (n + 1), b // (n + 1)
     assert cost_of(n, tree, *masses) == cost_of(n, other, *masses)
 

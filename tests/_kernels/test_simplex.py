@@ -18,7 +18,7 @@ def all_arcs(n, m):
 
 
 def pivots(n, tree, i, j, cost, k, limit):
-    return simplex.pivots(tree, i, n + j, cost, k, limit, 0.0, np.empty(0, np.int64))
+    return simplex.pivots(tree, i.astype(simplex.NODE), (n + j).astype(simplex.NODE), cost, k, limit, 0.0, np.empty(0, np.int64))
 
 
 def solved(M, a, b, limit=10**9):
@@ -51,7 +51,7 @@ def brute_force(M, a, b):
     for chosen in itertools.combinations(arcs, n + m - 1):
         i, j = np.array(chosen).T
         tree = simplex.hang(n, m, i.astype(np.int64), j.astype(np.int64), np.zeros(i.size))
-        if tree.order[-1] < 0:
+        if tree.order[-1] == simplex.NONE:
             continue
         flow = simplex.tree_flow(n, tree, a, b)
         if flow.min() >= 0:
@@ -115,7 +115,7 @@ def test_every_pivot_lowers_the_cost_and_keeps_flows_positive_and_slices_whole()
                 break
             check_tree(n, tree)
             flow = flow_on(n, tree)
-            assert np.array_equal(flow, simplex.tree_flow(n, tree, a, b) * (tree.parent >= 0))
+            assert np.array_equal(flow, simplex.tree_flow(n, tree, a, b) * (tree.parent != simplex.NONE))
             assert flow[tree.order[1:]].min() > 0
             cost = np.where(np.arange(n + m) < n, tree.rise, -tree.rise)
             value = int(flow @ cost)
@@ -165,7 +165,7 @@ def test_hang_takes_the_centroid_and_refuses_what_is_not_a_tree():
     cycle = simplex.hang(2, 3, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.zeros(4))
     loop = simplex.hang(3, 2, np.array([1, 1, 2, 2]), np.array([0, 1, 0, 1]), np.zeros(4))
     double = simplex.hang(2, 2, np.array([0, 0, 1]), np.array([0, 0, 1]), np.zeros(3))
-    assert cycle.order[-1] == loop.order[-1] == double.order[-1] == -1
+    assert cycle.order[-1] == loop.order[-1] == double.order[-1] == simplex.NONE
 
 
 def test_refreshed_potentials_are_the_path_sums_rounded_once():
