@@ -15,8 +15,11 @@ from otcore._kernels.sinkhorn import COLUMNS, ROWS, entries, fold, highest, visi
 
 
 @njit(cache=True, nogil=True)
-def dense_rounding(M, factor, F, G, a, x, sums, costs):
-    """``x = min(1, a / K 1)``, ``sums = K^T x``, ``costs = (K * M)^T x``, where nothing times inf is nothing."""
+def dense_rounding(M, factor, F, G, a, held, sums, costs):
+    """``held = K 1`` and, with ``x = min(1, a / K 1)``, ``sums = K^T x`` and ``costs = (K * M)^T x``.
+
+    There nothing times inf is nothing.
+    """
     n, m = M.shape
     e, lanes = np.empty(m), np.empty(COLUMNS)
     sums[:] = 0.0
@@ -27,12 +30,12 @@ def dense_rounding(M, factor, F, G, a, x, sums, costs):
             for ahead in range(j + COLUMNS, j + 2 * COLUMNS, LINE):
                 prefetch(M[i], ahead)
             entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], e[j : j + COLUMNS], lanes)
-        x[i] = scaling(a[i], fold(lanes))
-        add(x[i], e, M[i], sums, costs)
+        held[i] = fold(lanes)
+        add(scaling(a[i], held[i]), e, M[i], sums, costs)
 
 
 @njit(cache=True, nogil=True)
-def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, x, sums, costs):
+def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, held, sums, costs):
     """:func:`dense_rounding` for points and tiles of points, see :func:`otcore._kernels.sinkhorn.cloud_pass`.
 
     The plan has no entries outside the visible tiles.
@@ -53,11 +56,12 @@ def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, x, sums
             for k in range(count):
                 entries(M[v, k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
         for k in range(count):
-            x[i0 + k] = scaling(a[i0 + k], fold(lanes[k]))
+            held[i0 + k] = fold(lanes[k])
         for v in range(some):
             j = seen[v] * COLUMNS
             for k in range(count):
-                add(x[i0 + k], e[v, k], M[v, k], sums[j : j + COLUMNS], costs[j : j + COLUMNS])
+                x = scaling(a[i0 + k], held[i0 + k])
+                add(x, e[v, k], M[v, k], sums[j : j + COLUMNS], costs[j : j + COLUMNS])
 
 
 @njit(cache=True, nogil=True)

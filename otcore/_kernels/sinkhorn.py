@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.boxes import lower_bounds
-from otcore._kernels.exp2 import exp2
+from otcore._kernels.exp2 import exp2, exp2_four
 from otcore._kernels.ground import EUCLIDEAN, bases, block
 from otcore._kernels.prefetch import LINE, prefetch
 from otcore._kernels.sums import fma
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otcore._types import Array, Points
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
+QUARTER = COLUMNS // 4
 ROWS = 8  # rows that share a read of the column sums, and of points in a cloud a box
 BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
 FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it
@@ -157,8 +158,17 @@ def visible(ground, x, corners, tops, cut, factor, F, near, seen):
 
 @njit(cache=True, nogil=True)
 def entries(cost, factor, F, G, e, lanes):
-    """``e_j = 2**(F + G_j - factor cost_j)``, also added to the lanes."""
-    for t in range(cost.size):
+    """``e_j = 2**(F + G_j - factor cost_j)``, also added to the lanes; a whole tile from its four quarters at once."""
+    quarter = QUARTER if cost.size == COLUMNS else 0
+    for t in range(quarter):
+        e0, e1, e2, e3 = exp2_four(
+            fma(-factor, cost[t], F + G[t]),
+            fma(-factor, cost[t + QUARTER], F + G[t + QUARTER]),
+            fma(-factor, cost[t + 2 * QUARTER], F + G[t + 2 * QUARTER]),
+            fma(-factor, cost[t + 3 * QUARTER], F + G[t + 3 * QUARTER]),
+        )
+        keep_four(t, e0, e1, e2, e3, e, lanes)
+    for t in range(4 * quarter, cost.size):
         value = exp2(fma(-factor, cost[t], F + G[t]))
         e[t] = value
         lanes[t] += value
@@ -166,11 +176,25 @@ def entries(cost, factor, F, G, e, lanes):
 
 @njit(cache=True, nogil=True)
 def root_entries(square, factor, F, G, e, lanes):
-    """:func:`entries` for costs given by their squares: the slow root runs beside the products of the exponential."""
-    for t in range(square.size):
-        value = exp2(fma(-factor, math.sqrt(square[t]), F + G[t]))
-        e[t] = value
-        lanes[t] += value
+    """:func:`entries` of a whole tile for costs given by their squares: roots run beside the products."""
+    for t in range(QUARTER):
+        e0, e1, e2, e3 = exp2_four(
+            fma(-factor, math.sqrt(square[t]), F + G[t]),
+            fma(-factor, math.sqrt(square[t + QUARTER]), F + G[t + QUARTER]),
+            fma(-factor, math.sqrt(square[t + 2 * QUARTER]), F + G[t + 2 * QUARTER]),
+            fma(-factor, math.sqrt(square[t + 3 * QUARTER]), F + G[t + 3 * QUARTER]),
+        )
+        keep_four(t, e0, e1, e2, e3, e, lanes)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def keep_four(t, e0, e1, e2, e3, e, lanes):
+    """Store an entry of each quarter of a tile, and add it to its lane."""
+    e[t], e[t + QUARTER], e[t + 2 * QUARTER], e[t + 3 * QUARTER] = e0, e1, e2, e3
+    lanes[t] += e0
+    lanes[t + QUARTER] += e1
+    lanes[t + 2 * QUARTER] += e2
+    lanes[t + 3 * QUARTER] += e3
 
 
 @njit(cache=True, nogil=True)

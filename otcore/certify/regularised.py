@@ -31,11 +31,8 @@ def regularised_interval(plan: GibbsPlan) -> tuple[float, float]:
     """
     a, b = plan.targets
     epsilon, f, g, r = plan.epsilon, plan.f, plan.g, plan.rounding
-    cost, mass = plan.ground, math.fsum(a)
-    held, _ = cost.remainder_pass(epsilon, *plan.exponents, np.ones(b.size), np.zeros(b.size), plan.faint)
-    with np.errstate(over="ignore"):  # potentials far from optimal: the lower bound is then -inf
-        total = float(held.sum())
-    top = max(map(abs, cost.bounds()))
+    mass, total = math.fsum(a), r.total
+    top = max(map(abs, plan.ground.bounds()))
     entry, sums = _rounding(plan, top)
 
     sizes = math.fsum(a * np.abs(f)) + math.fsum(b * np.abs(g))

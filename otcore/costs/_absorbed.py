@@ -75,10 +75,6 @@ class Absorbed:
         from otcore._kernels.scaling import scaled_pass
 
         def kernel(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
-            with np.errstate(invalid="ignore", divide="ignore"):  # the error is nan then
-                u = np.exp2(F - self._F[rows])
-                error = float(scaled_pass(self._K[rows], u, v, a, omega, w))
-                F[:] = self._F[rows] + np.log2(u)
-            return error
+            return float(scaled_pass(self._K[rows], self._F[rows], F, v, a, omega, w))
 
         return kernel

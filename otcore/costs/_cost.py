@@ -347,25 +347,26 @@ class Cost(ABC):
     def rounding_pass(
         self, epsilon: float, row: Array, column: Array, a: Array, faint: float = 0.0
     ) -> tuple[Array, Array, Array]:
-        """Rows of ``K_ij = exp(row_i + column_j - M_ij / epsilon)`` scaled down to ``a``, and what columns then hold.
+        """Row sums of ``K_ij = exp(row_i + column_j - M_ij / epsilon)``, and what columns hold of rows scaled to ``a``.
 
         Entries below ``faint`` may be left out of K, here and by :meth:`remainder_pass` the same ones.
 
         Returns
         -------
-        x, sums, costs : (n,), (m,), (m,)
-            ``x = min(1, a / K 1)``, ``K^T x`` and ``(K * M)^T x``; a forbidden arc carries and costs nothing.
+        held, sums, costs : (n,), (m,), (m,)
+            ``K 1`` and, with ``x = min(1, a / K 1)``, ``K^T x`` and ``(K * M)^T x``; a forbidden arc carries and costs
+            nothing.
         """
-        x = np.empty(self.shape[0])
+        held = np.empty(self.shape[0])
         sums, costs = np.zeros((2, self.shape[1]))
         for i0, i1, block in self.blocks():
             K = np.exp(block * (-1.0 / epsilon) + (row[i0:i1, None] + column))
-            s = K.sum(axis=1)
-            x[i0:i1] = np.minimum(1.0, np.divide(a[i0:i1], s, out=np.ones_like(s), where=s > 0))
-            sums += x[i0:i1] @ K
+            s = held[i0:i1] = K.sum(axis=1)
+            x = np.minimum(1.0, np.divide(a[i0:i1], s, out=np.ones_like(s), where=s > 0))
+            sums += x @ K
             K *= np.where(K > 0, block, 0.0)
-            costs += x[i0:i1] @ K
-        return x, sums, costs
+            costs += x @ K
+        return held, sums, costs
 
     def remainder_pass(
         self, epsilon: float, row: Array, column: Array, y: Array, beta: Array, faint: float = 0.0

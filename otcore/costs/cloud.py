@@ -287,12 +287,12 @@ class CloudCost(Cost):
         from otcore._kernels.gibbs import cloud_rounding
 
         s = self._streamed
-        x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, s.width))
+        held, (sums, costs) = np.empty(self.shape[0]), np.empty((2, s.width))
         F, G = row[s.rows] * LOG2_E, padded(column[s.columns] * LOG2_E, s.width, -np.inf)
-        self._given(cloud_rounding, epsilon, faint)(F, G, a[s.rows], x, sums, costs)
+        self._given(cloud_rounding, epsilon, faint)(F, G, a[s.rows], held, sums, costs)
         m = self.shape[1]
         return (
-            put_back(s.rows, x),
+            put_back(s.rows, held),
             put_back(s.columns, sums[:m]),
             put_back(s.columns, costs[:m] * self._ground[2]),
         )

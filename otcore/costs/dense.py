@@ -119,9 +119,9 @@ class DenseCost(Cost):
     ) -> tuple[Array, Array, Array]:
         from otcore._kernels.gibbs import dense_rounding
 
-        x, (sums, costs) = np.empty(self.shape[0]), np.empty((2, self.shape[1]))
-        dense_rounding(self.M, LOG2_E / epsilon, row * LOG2_E, column * LOG2_E, a, x, sums, costs)
-        return x, sums, costs
+        held, (sums, costs) = np.empty(self.shape[0]), np.empty((2, self.shape[1]))
+        dense_rounding(self.M, LOG2_E / epsilon, row * LOG2_E, column * LOG2_E, a, held, sums, costs)
+        return held, sums, costs
 
     def remainder_pass(
         self, epsilon: float, row: Array, column: Array, y: Array, beta: Array, faint: float = 0.0

@@ -232,7 +232,7 @@ class GridCost(CloudCost):
         with np.errstate(divide="ignore"):
             z = F + np.log2(x)
         costs = sum(self._certain_sums(factor, z, 0, G, k) for k in range(len(self._costs)))
-        return x, self._certain_sums(factor, z, 0, G), np.asarray(costs)
+        return s, self._certain_sums(factor, z, 0, G), np.asarray(costs)
 
     def remainder_pass(
         self, epsilon: float, row: Array, column: Array, y: Array, beta: Array, faint: float = 0.0

@@ -27,6 +27,7 @@ class Rounding(NamedTuple):
     left: float  # sum(alpha)
     cost: float  # of the whole in plain floats,
     fill: float  # and of its rank-one remainder
+    total: float  # sum K, before any scaling
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,15 +95,16 @@ class GibbsPlan:
     def rounding(self) -> Rounding:
         """The scalings that make the plan feasible and its cost, in floats; two passes over the cost."""
         a, b = self.targets
-        x, sums, costs = self.ground.rounding_pass(self.epsilon, *self.exponents, a, self.faint)  # Alg. 2, lines 1-2
+        s, sums, costs = self.ground.rounding_pass(self.epsilon, *self.exponents, a, self.faint)
+        x = np.divide(a, s, out=np.ones_like(s), where=s > a)  # Alg. 2, lines 1-2
         y = np.minimum(1.0, _ratio(b, sums))  # lines 3-4
         beta = np.maximum(b - y * sums, 0.0)
         held, price = self.ground.remainder_pass(self.epsilon, *self.exponents, y, beta, self.faint)
-        with np.errstate(invalid="ignore"):  # a cost that is no number bounds nothing
-            alpha = np.maximum(a - x * held, 0.0)  # line 5
+        with np.errstate(over="ignore", invalid="ignore"):  # a cost that is no number bounds nothing
+            alpha, total = np.maximum(a - x * held, 0.0), float(s.sum())  # line 5
         missing = float(beta.sum())
         fill = float(alpha @ np.where(alpha > 0, price, 0.0)) / missing if missing > 0 else 0.0
-        return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill, fill)
+        return Rounding(x, y, alpha, beta, float(alpha.sum()), float(costs @ y) + fill, fill, total)
 
     def row_blocks(self) -> Iterator[tuple[int, int, Matrix, Matrix]]:
         """(i0, i1, P rows, cost rows) of the feasible plan."""

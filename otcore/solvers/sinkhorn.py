@@ -220,8 +220,9 @@ class Sinkhorn:
             f, g = iterate.f, iterate.g
             if budget.expired():
                 break
-        f, g, *_ = problem.cost.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
-        error = problem.cost.sinkhorn_pass(last, f, g, a, b).row_error
+        passing = kernel or problem.cost
+        f, g, *_ = passing.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
+        error = passing.sinkhorn_pass(last, f, g, a, b).row_error
         return _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
 
 

@@ -41,12 +41,12 @@ def test_the_kernel_and_its_pass_equal_their_twins():
     cost, a, _ = problem(11, 6)
     rng = np.random.default_rng(1)
     F, G, factor = rng.normal(size=11), rng.normal(size=6), 3.0
-    K, u, v, w = np.empty((11, 6)), np.exp2(rng.normal(size=11)), np.exp2(rng.normal(size=6)), np.empty(6)
+    K, moved, v, w = np.empty((11, 6)), F + rng.normal(size=11), np.exp2(rng.normal(size=6)), np.empty(6)
     absorb(cost.M, factor, F, G, K)
     np.testing.assert_allclose(K, 2.0 ** (F[:, None] + G - factor * cost.M), rtol=1e-14)
-    expected = naive.scaled_iteration(K, u, v, a, 1.4)
-    error = scaled_pass(K, u, v, a, 1.4, w)
-    np.testing.assert_allclose(u, expected[0], rtol=1e-13)
+    expected = naive.scaled_iteration(K, np.exp2(moved - F), v, a, 1.4)
+    error = scaled_pass(K, F, moved, v, a, 1.4, w)
+    np.testing.assert_allclose(np.exp2(moved - F), expected[0], rtol=1e-13)
     np.testing.assert_allclose(w, expected[1], rtol=1e-13)
     assert error == pytest.approx(expected[2], rel=1e-12)
 
