@@ -159,19 +159,20 @@ def visible(ground, x, corners, tops, cut, factor, F, near, seen):
 @njit(cache=True, nogil=True)
 def entries(cost, factor, F, G, e, lanes):
     """``e_j = 2**(F + G_j - factor cost_j)``, also added to the lanes; a whole tile from its four quarters at once."""
-    quarter = QUARTER if cost.size == COLUMNS else 0
-    for t in range(quarter):
-        e0, e1, e2, e3 = exp2_four(
-            fma(-factor, cost[t], F + G[t]),
-            fma(-factor, cost[t + QUARTER], F + G[t + QUARTER]),
-            fma(-factor, cost[t + 2 * QUARTER], F + G[t + 2 * QUARTER]),
-            fma(-factor, cost[t + 3 * QUARTER], F + G[t + 3 * QUARTER]),
-        )
-        keep_four(t, e0, e1, e2, e3, e, lanes)
-    for t in range(4 * quarter, cost.size):
-        value = exp2(fma(-factor, cost[t], F + G[t]))
-        e[t] = value
-        lanes[t] += value
+    if cost.size == COLUMNS:
+        for t in range(QUARTER):
+            e0, e1, e2, e3 = exp2_four(
+                fma(-factor, cost[t], F + G[t]),
+                fma(-factor, cost[t + QUARTER], F + G[t + QUARTER]),
+                fma(-factor, cost[t + 2 * QUARTER], F + G[t + 2 * QUARTER]),
+                fma(-factor, cost[t + 3 * QUARTER], F + G[t + 3 * QUARTER]),
+            )
+            keep_four(t, e0, e1, e2, e3, e, lanes)
+    else:
+        for t in range(cost.size):
+            value = exp2(fma(-factor, cost[t], F + G[t]))
+            e[t] = value
+            lanes[t] += value
 
 
 @njit(cache=True, nogil=True)
