@@ -13,6 +13,6 @@ Points: TypeAlias = npt.NDArray[np.float64]  # (n, d) coordinates
 Potential: TypeAlias = npt.NDArray[np.float64]  # (n,) in cost units
 Matrix: TypeAlias = npt.NDArray[np.float64]  # (n, m)
 Indices: TypeAlias = npt.NDArray[np.int64]  # (k,) row or column numbers
-Nodes: TypeAlias = npt.NDArray[np.uint32]  # (k,) nodes of a tree, rows before columns
+Unsigned: TypeAlias = npt.NDArray[np.uint32]  # (k,) indices for kernels: see otcore._kernels.simplex
 ArrayLike: TypeAlias = npt.ArrayLike
 Anything: TypeAlias = Any  # raw user input, before the gate

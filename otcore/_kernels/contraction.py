@@ -134,14 +134,13 @@ def thread(tree):
     """Order, places and sizes of a tree of which only the parents are known, hung from its centroid."""
     N = tree.parent.size
     child, sibling = np.full(N, NONE), np.full(N, NONE)
-    root = NONE
-    for v in range(N - 1, -1, -1):
-        p = tree.parent[v]
+    v = NONE
+    for u in range(N - 1, -1, -1):
+        p = tree.parent[u]
         if p == NONE:
-            root = NODE(v)
+            v = NODE(u)  # the root
         else:
-            sibling[v], child[p] = child[p], v
-    v = root
+            sibling[u], child[p] = child[p], u
     for t in range(N):
         tree.order[t], tree.place[v], tree.size[v] = v, t, 1
         if child[v] != NONE:

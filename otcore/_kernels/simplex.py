@@ -3,7 +3,7 @@
 A basis is a spanning tree of the nodes; here it hangs from a root and is stored as an array in preorder, so
 that a subtree is a *slice*: shifting its potentials, testing ancestry and moving it elsewhere need no linked
 list.  A pivot costs at most one pass over the nodes, one or two nanoseconds each; the classical thread visits
-fewer, but waits for every load.  Nodes and places are unsigned and of 32 bits: Numba tests whether a signed index
+fewer, but waits for every load.  Unsigned and places are unsigned and of 32 bits: Numba tests whether a signed index
 counts from the end at every access, and half the bytes stay in the cache; pivots are twice as fast.  The kernel knows
 arcs ``tail -> head`` and how much each tree arc can still
 take either way; it serves any graph, and graphs whose tree arcs stand for whole paths (``contraction``).
@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.sums import two_sum
-from otcore._types import Array, Indices, Nodes
+from otcore._types import Array, Indices, Unsigned
 
 ROUNDING = 2.0**-50  # of the largest potential: u for each of the two, 3u for the subtractions, rounded up to 8u
 FREE = np.int64(1 << 62)  # what an arc without a bound can still take; more than all mass, and with it still an int64
@@ -44,10 +44,10 @@ class Tree(NamedTuple):
     and -g, so that a subtree moves by one constant.
     """
 
-    parent: Nodes
-    size: Nodes
-    order: Nodes
-    place: Nodes
+    parent: Unsigned
+    size: Unsigned
+    order: Unsigned
+    place: Unsigned
     up: Indices
     down: Indices
     edge: Indices
@@ -221,7 +221,7 @@ def entering(tree, tail, head, cost, k, block, tolerance):
     larger ones need about as many pivots and longer walks.
     """
     potential = tree.potential
-    seen, found = 0, -1
+    seen, found = 0, np.int64(-1)
     while found < 0 and seen < cost.size:
         stop = min(k + block, cost.size)
         lowest = -tolerance

@@ -19,7 +19,7 @@ from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from otcore._types import Array, Indices, Matrix, Potential
+from otcore._types import Array, Indices, Matrix, Potential, Unsigned
 from otcore.costs._grid import mcshane_on_grid
 
 __all__ = ["BLOCK", "EXACT", "Cost", "Enclosure", "Sweep", "Tail", "round_down", "two_difference"]
@@ -105,8 +105,8 @@ def round_down(s: Array, e: Array) -> Array:
 class Tail(NamedTuple):
     """Chosen entries of a cost matrix, row by row: row i has the columns ``j[start[i]:start[i + 1]]``."""
 
-    start: Indices
-    j: Indices
+    start: Indices | Unsigned
+    j: Indices | Unsigned
     cost: Array
 
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from otcore._kernels import contraction, simplex
-from otcore._types import Array, Indices, Nodes
+from otcore._types import Array, Indices, Unsigned
 from otcore.engines.pricing import Arcs, late
 
 __all__ = ["BLOCK", "Net", "settle"]
 
-BLOCK = 1000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
+BLOCK = 2000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
 BORDER = 4000  # the same once most is done: larger blocks, fewer borders
 FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
 NEAR = 4  # rows on either side of a violated one that join its block
@@ -41,8 +41,8 @@ class Net(NamedTuple):
     tree: simplex.Tree
     gone: Indices
     start: Indices
-    tail: Nodes
-    head: Nodes
+    tail: Unsigned
+    head: Unsigned
     cost: Array
 
     @classmethod

@@ -11,7 +11,7 @@ import numpy as np
 
 from otcore._kernels import arcs, boxes, nearest, simplex
 from otcore._kernels.cells import LEAF, SUPER
-from otcore._types import Array, Indices, Nodes, Points, Potential
+from otcore._types import Array, Indices, Points, Potential, Unsigned
 from otcore.costs import CloudCost
 from otcore.costs._products import Products, suits
 from otcore.engines.basis import Entries
@@ -35,7 +35,7 @@ class Arcs(NamedTuple):
     j: Indices
     cost: Array
 
-    def nodes(self, n: int) -> tuple[Nodes, Nodes]:
+    def nodes(self, n: int) -> tuple[Unsigned, Unsigned]:
         """Their tails and heads, the n rows before the columns."""
         return self.i.astype(simplex.NODE), (n + self.j).astype(simplex.NODE)
 

@@ -18,7 +18,8 @@ def all_arcs(n, m):
 
 
 def pivots(n, tree, i, j, cost, k, limit):
-    return simplex.pivots(tree, i.astype(simplex.NODE), (n + j).astype(simplex.NODE), cost, k, limit, 0.0, np.empty(0, np.int64))
+    tail, head = i.astype(simplex.NODE), (n + j).astype(simplex.NODE)
+    return simplex.pivots(tree, tail, head, cost, k, limit, 0.0, np.empty(0, np.int64))
 
 
 def solved(M, a, b, limit=10**9):
