@@ -7,13 +7,16 @@ come out tightest, and pivots where that is wrong.
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import log, sqrt
 
 import numpy as np
 from numba import njit
 
+from otcore._kernels.exp2 import exp2
+
 STEPS, LAST = 6, 0.02  # epsilons, down to this share of the mean reduced cost
 FEW, NODES = 2, 400  # iterations a step: so many, and one more for so many nodes, as pivots get dearer with the tree
+LOG2_E = 1 / log(2.0)
 TINY = 1e-150  # sums below it say nothing: all arcs of a row or column have underflowed
 
 
@@ -33,7 +36,9 @@ def soften(start, j, cost, a, b, epsilon, sweeps, f, g):
     u, v, total = np.ones(n), np.ones(m), np.empty(m)
     for i in range(n):
         for e in range(start[i], start[i + 1]):
-            K[e] = exp((f[i] + g[j[e]] - cost[e]) / epsilon)
+            K[e] = (f[i] + g[j[e]] - cost[e]) * (LOG2_E / epsilon)
+    for e in range(K.size):
+        K[e] = exp2(K[e])
     for sweep in range(sweeps):
         total[:] = 0.0
         for i in range(n):

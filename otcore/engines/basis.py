@@ -115,7 +115,8 @@ def tightest(a: Indices, b: Indices, i: Indices, j: Indices, reduced: Array) -> 
 def softened(i: Indices, j: Indices, cost: Array, a: Weights, b: Weights) -> tuple[Potential, Potential]:
     """Potentials near the optimal ones of the arcs (i, j), which come row by row."""
     start = np.append(0, np.cumsum(np.bincount(i, minlength=a.size)))
-    f, g = soften.softened(start, j, cost, a / a.sum(), b / b.sum())
+    # As unsigned indices, which kernels need not test for negative ones.
+    f, g = soften.softened(start.astype(np.uint32), j.astype(np.uint32), cost, a / a.sum(), b / b.sum())
     return f, g
 
 
