@@ -3,7 +3,7 @@
 A basis is a spanning tree of the nodes; here it hangs from a root and is stored as an array in preorder, so
 that a subtree is a *slice*: shifting its potentials, testing ancestry and moving it elsewhere need no linked
 list.  A pivot costs at most one pass over the nodes, one or two nanoseconds each; the classical thread visits
-fewer, but waits for every load.  Unsigned and places are unsigned and of 32 bits: Numba tests whether a signed index
+fewer, but waits for every load.  Nodes and places are unsigned and of 32 bits: Numba tests whether a signed index
 counts from the end at every access, and half the bytes stay in the cache; pivots are twice as fast.  The kernel knows
 arcs ``tail -> head`` and how much each tree arc can still
 take either way; it serves any graph, and graphs whose tree arcs stand for whole paths (``contraction``).
