@@ -11,6 +11,7 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -75,6 +76,8 @@ def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> Upp
     cost, mended = problem.cost, flows if not flows.negative else None
     if mended is None:
         mended = _cancel_on_cycles(flows, cost) or _reroute(problem, masses) or _fill(flows, masses, cost)
+    if "finite" not in cost.traits:
+        mended = _along_paths(mended or flows, cost) or mended
     return None if mended is None else _price(mended, problem, masses)
 
 
@@ -180,6 +183,70 @@ def _cancel_on_cycles(flows: _Flows, cost: Cost) -> _Flows | None:
         for arc, change in ((k, d), (int(rows[row]), -d), (int(columns[column]), -d), (new, d)):
             arcs.change(arc, change)
     return arcs
+
+
+def _along_paths(flows: _Flows, cost: Cost) -> _Flows | None:
+    """Negative flows, and what forbidden arcs carry, moved along finite arcs and against arcs that carry something.
+
+    For units that the engine's integers misjudge where forbidden arcs leave no 4-cycle: the shortest way is taken,
+    whatever it costs.  None where there is no way.  [Ford & Fulkerson 1956]
+    """
+    n, end = cost.shape[0], time.monotonic() + PATIENCE
+    barred = np.isposinf(cost.at(flows.i, flows.j)) & ((flows.hi != 0) | (flows.lo != 0))
+    wrong = np.flatnonzero(barred | (flows.hi < 0))
+    if not wrong.size:
+        return flows
+    pairs = list(zip(flows.i.tolist(), flows.j.tolist(), strict=True))
+    units: dict[tuple[int, int], int] = {}
+    for k, pair in enumerate(pairs):
+        units[pair] = units.get(pair, 0) + flows.units(k)
+    senders: dict[int, set[int]] = {}
+    for (i, j), x in units.items():
+        if x > 0:
+            senders.setdefault(j, set()).add(i)
+    for k in wrong.tolist():
+        i, j = pairs[k]
+        while units[i, j] < 0 or (barred[k] and units[i, j] > 0):
+            lacks = units[i, j] < 0
+            path = _path(n + j, i, senders, cost) if lacks else _path(i, n + j, senders, cost)
+            if path is None or time.monotonic() > end:
+                return None
+            along = [(u, v - n) for u, v in pairwise(path) if u < n]
+            against = [(v, u - n) for u, v in pairwise(path) if u >= n]
+            x = min(abs(units[i, j]), *(units[arc] for arc in against))
+            moves = [((i, j), x if lacks else -x), *((arc, x) for arc in along), *((arc, -x) for arc in against)]
+            for arc, change in moves:
+                units[arc] = units.get(arc, 0) + change
+                at_column = senders.setdefault(arc[1], set())
+                (at_column.add if units[arc] > 0 else at_column.discard)(arc[0])
+    rows, columns = np.array(list(units), np.int64).T.copy()
+    hi, lo = np.array([divmod(x, LIMB) for x in units.values()], np.int64).T.copy()
+    return _Flows(rows, columns, hi, lo)
+
+
+def _path(start: int, end: int, senders: dict[int, set[int]], cost: Cost) -> list[int] | None:
+    """Nodes (rows, then columns) from start to end, breadth first.
+
+    Rows reach columns by any finite arc, columns the rows that send them something.
+    """
+    n = cost.shape[0]
+    came, queue = {start: start}, deque([start])
+    while queue and end not in came:
+        u = queue.popleft()
+        if u < n:
+            found = [n + j for j in np.flatnonzero(np.isfinite(cost.rows(u, u + 1)[0])).tolist()]
+        else:
+            found = sorted(senders.get(u - n, ()))
+        for v in found:
+            if v not in came:
+                came[v] = u
+                queue.append(v)
+    if end not in came:
+        return None
+    path = [end]
+    while path[-1] != start:
+        path.append(came[path[-1]])
+    return path[::-1]
 
 
 def _fill(flows: _Flows, masses: FixedMasses, cost: Cost) -> _Flows | None:

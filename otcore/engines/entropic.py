@@ -168,8 +168,9 @@ def at_vertex(
         if expired():
             break
     i, j = state.basis.i, state.basis.j
-    share = np.maximum(state.flow, EMPTY * np.minimum(a[i], b[j])) / (a[i] * b[j])
-    tree = simplex.hang(a.size, b.size, i, j, cost.at(i, j) + epsilon * np.log(share))
+    flow = np.maximum(state.flow, np.maximum(EMPTY * np.minimum(a[i], b[j]), np.finfo(float).tiny))
+    log_share = np.log(flow) - np.log(a[i]) - np.log(b[j])  # their product may underflow
+    tree = simplex.hang(a.size, b.size, i, j, cost.at(i, j) + epsilon * log_share)
     simplex.refresh(tree)
     return tree.potential[: a.size].copy(), -tree.potential[a.size :]
 

@@ -88,7 +88,7 @@ def generate(
         if settled and pricing is not None and not stop:
             k = arcs.i.size  # the new arcs are looked at first
             worst, stop = pricing.violated(f, g, most, deadline)
-            arcs, rounds, most = arcs.extend(worst), rounds + 1, most_of(worst, n)
+            arcs, rounds, most = arcs.extend(worst), rounds + 1, most_of(worst, n, masses.b.size)
             violated = worst.i.size
             optimal = violated == 0 and not stop and pricing.certain
         yield State(basis, flow, f, g, pivots, violated, optimal, rounds, arcs.i.size)

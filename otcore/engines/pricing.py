@@ -23,7 +23,7 @@ MOST = 4 * CHEAPEST  # where many cost the same
 NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
 WORST = 4  # violated arcs that a row may add in one round,
 SHARED = 8  # and more where fewer than one row in so many has any: a heavy row needs hundreds,
-KEPT = 1 << 21  # as long as all rows together do not keep more than that
+KEPT = 1 << 21  # as long as all rows, or columns where these ask, do not keep more than that together
 ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
@@ -116,10 +116,10 @@ def _pairs(keys: Indices, m: int) -> tuple[Indices, Indices]:
     return np.divmod(keys[new], m)
 
 
-def most_of(worst: Arcs, n: int) -> int:
-    """How many violated arcs a row may add in the next round, after what this round found in n rows."""
-    few = WORST * n // (SHARED * max(1, np.unique(worst.i).size))
-    return max(WORST, min(few, KEPT // n))
+def most_of(worst: Arcs, n: int, m: int) -> int:
+    """How many violated arcs a row may add in the next round, after what this round found among n rows, m columns."""
+    rows = np.unique(worst.i).size
+    return max(WORST, min(WORST * n // (SHARED * rows), KEPT // max(n, m))) if rows else WORST
 
 
 def tolerance(f: Potential, g: Potential) -> float:

@@ -17,6 +17,7 @@ from otcore.certify.regularised import regularised_interval
 from otcore.certify.rounding import in_units
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
 from otcore.engines.entropic import Iterate, coarse_epsilon, shares, sinkhorn
+from otcore.engines.pricing import prunable
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -163,7 +164,9 @@ class Sinkhorn:
             f, g = warm
             first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
         dear = n * m > LARGE and "grid" not in problem.cost.traits
-        most = FEW if dear else PATIENCE  # the next level may suit Newton
+        # So many points in few dimensions take the exact engine less than a level, if it need not mend poor prices.
+        brief = self.accelerate and dear and prunable(problem.cost)
+        most = FEW // 2 if brief else FEW if dear else PATIENCE  # the next level may suit Newton
         kernel = problem.cost.passing()
         for epsilon in epsilons[first:]:
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
@@ -175,12 +178,16 @@ class Sinkhorn:
                 if iterate.error <= tol or iterate.passes >= (most if careful else FEW) or budget.expired():
                     break
             f, g = iterate.f, iterate.g
-            if (careful and iterate.error <= POOR * tol) or budget.expired():
+            good = iterate.error <= POOR * tol
+            if (careful and good) or budget.expired():
                 yield _candidate(problem, iterate, epsilon)
+            lost = brief and careful and not good
+            if lost:
+                break
             few = max(2.0, min(SPARSE[0] * m, SPARSE[1] / n))
             if (self.accelerate and crowd(points, epsilon, f, g) < few) or iterate.error > LOST:
                 break
-        yield _crossover(problem, iterate, epsilon, budget)
+        yield _crossover(problem, iterate, epsilon, budget, None if lost else (iterate.f, iterate.g))
 
     def _fixed(self, problem: Problem, stack: list[Level], mean: float, warm: Pair | None, budget: Budget) -> Candidate:
         assert self.epsilon is not None
@@ -226,15 +233,14 @@ class Sinkhorn:
         return _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
 
 
-def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budget) -> Candidate:
+def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budget, prices: Pair | None) -> Candidate:
     """The exact optimum: near the spacing of the points the network simplex is the better tool.
 
     Entropic potentials are its prices: the arcs that they make tight are the start tree, and nearly the optimal one.
     """
     from otcore.engines import exact
 
-    prices, deadline = (iterate.f, iterate.g), budget.deadline
-    states = exact.solve(problem.cost, problem.a, problem.b, potentials=prices, deadline=deadline)
+    states = exact.solve(problem.cost, problem.a, problem.b, potentials=prices, deadline=budget.deadline)
     (state,) = deque(states, maxlen=1)
     plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
     report = SinkhornReport(epsilon * problem.cost_unit, None, None, iterate.error, iterate.passes, state.pivots)

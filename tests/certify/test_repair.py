@@ -433,3 +433,45 @@ def test_nothing_is_filled_across_forbidden_arcs():
     p = problem([1.0, 1.0], [1.0, 1.0], np.array([[1.0, INF], [1.0, 1.0]]))
     none = np.empty(0, np.int64)
     assert repair._fill(repair._Flows(none, none, none, none), FixedMasses.of(p.a, p.b), p.cost) is None
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_flows_that_may_not_be_are_moved_along_paths(seed):
+    """Negative ones and those on forbidden arcs, parallel entries among them: what nodes send and get stays."""
+    rng = np.random.default_rng(seed)
+    n, m = (int(k) for k in rng.integers(3, 8, 2))
+    M = np.where(rng.random((n, m)) < 0.4, INF, 1.0)
+    M[0] = M[:, 0] = 1.0  # there is a way from everywhere
+    i, j = rng.integers(0, n, 3 * n), rng.integers(0, m, 3 * n)
+    hi = rng.integers(1, 50, 3 * n)
+    hi[rng.random(3 * n) < 0.1] *= -1
+    i, j = np.append(i, np.arange(n)), np.append(j, np.zeros(n, np.int64))  # enough to take from
+    i, j = np.append(i, np.zeros(m, np.int64)), np.append(j, np.arange(m))
+    hi = np.append(hi, np.full(n + m, 1000))
+    flows = repair._Flows(i, j, hi, rng.integers(0, repair.LIMB, hi.size))
+    mended = repair._along_paths(flows, DenseCost(M))
+    for index, other, size in ((flows.i, mended.i, n), (flows.j, mended.j, m)):
+        sums = [[sum(f.units(k) for k in np.flatnonzero(at == v)) for v in range(size)]
+                for f, at in ((flows, index), (mended, other))]  # fmt: skip
+        assert sums[0] == sums[1]
+    assert all(mended.units(k) >= 0 for k in range(mended.i.size))
+    assert all(mended.units(k) == 0 for k in np.flatnonzero(np.isinf(M[mended.i, mended.j])))
+
+
+def test_where_there_is_no_way_nothing_is_moved():
+    flows = repair._Flows(np.array([0, 1]), np.array([1, 0]), np.array([1, 1]), np.zeros(2, np.int64))
+    assert repair._along_paths(flows, DenseCost([[1.0, INF], [1.0, INF]])) is None
+    assert repair._along_paths(flows, DenseCost([[1.0, 1.0], [1.0, 1.0]])) is flows
+
+
+@pytest.mark.parametrize("seed", [8, 319, 843])
+def test_weights_below_the_engines_units_beside_forbidden_arcs_are_certified(seed):
+    """Regression: 30 decades of weights; the upper bound was that of a plan blind to the cost."""
+    rng = np.random.default_rng(seed)
+    n, m = (int(k) for k in rng.integers(20, 45, 2))
+    a, b = rng.random(n) * 10.0 ** rng.integers(-30, 1, n), rng.random(m) * 10.0 ** rng.integers(-30, 1, m)
+    M = np.abs(rng.integers(0, 5, (n, 1)) - rng.integers(0, 5, (1, m))).astype(float)
+    M[rng.random((n, m)) < 0.1] = INF
+    s = otcore.solve(a / a.sum(), b / b.sum(), cost=M)
+    assert s.certified
+    assert s.certificate.verify(exact=True)

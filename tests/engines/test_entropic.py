@@ -126,3 +126,9 @@ def test_epsilon_starts_positive_where_all_costs_are_equal_up_to_rounding():
     a = np.full(7, 1 / 7)
     for M in (np.ones((7, 7)), np.full((7, 7), -0.1), np.zeros((7, 7)), np.full((7, 7), 1e-300)):
         assert coarse_epsilon(DenseCost(M), a, a) > 0
+
+
+def test_a_vertex_between_two_weights_whose_product_underflows():
+    cost, a, b = DenseCost([[0.0, 1.0], [1.0, 0.5]]), np.array([1.0, 1e-300]), np.array([1.0, 1e-300])
+    for potential in at_vertex(cost, a, b, 1e-6, np.zeros(2), np.zeros(2)):
+        assert np.isfinite(potential).all()

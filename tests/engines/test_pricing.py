@@ -83,5 +83,7 @@ def test_a_heavy_row_gets_all_that_it_needs_in_a_few_rounds():
     *_, state = solve(DenseCost(rng.random((500, 500))), a / a.sum(), b / b.sum())
     assert state.optimal and state.rounds <= 6
     few = pricing.Arcs(np.array([7, 7]), np.array([0, 1]), np.zeros(2))
-    assert pricing.most_of(few, 500) == WORST * 500 // pricing.SHARED
-    assert pricing.most_of(few, 10**6) == WORST
+    assert pricing.most_of(few, 500, 500) == WORST * 500 // pricing.SHARED
+    assert pricing.most_of(few, 10**6, 1) == pricing.most_of(few, 10**3, 10**6) == WORST
+    nothing = pricing.Arcs(*np.empty((2, 0), np.int64), np.empty(0))
+    assert pricing.most_of(nothing, 500, 500) == WORST

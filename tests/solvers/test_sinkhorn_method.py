@@ -83,6 +83,20 @@ def test_from_cells_over_points_to_the_exact_engine(stored, d):
     assert s.report.pivots > 0
 
 
+def test_many_points_in_the_plane_do_not_wait_for_poor_levels(monkeypatch):
+    """Where a level of few passes stays poor, the exact engine starts afresh, not from its prices."""
+    from otcore.engines import exact
+
+    monkeypatch.setattr("otcore.solvers.sinkhorn.LARGE", 0)
+    monkeypatch.setattr("otcore.solvers.sinkhorn.POOR", 1e-6)
+    given, genuine = [], exact.solve
+    monkeypatch.setattr(exact, "solve", lambda *p, potentials=None, **q: given.append(potentials) or genuine(*p, **q))
+    x, y = clouds(900, 1000, 2)
+    s = solve(x, y, order=2, method="sinkhorn", rtol=1e-9)
+    assert s.certified and s.report.pivots > 0 and given == [None]
+    assert s.value == pytest.approx(solve(x, y, order=2).value, rel=1e-9)
+
+
 def hard(kind):
     """Weights and costs that a textbook iteration cannot take."""
     rng = np.random.default_rng(11)
