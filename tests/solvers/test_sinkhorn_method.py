@@ -87,8 +87,8 @@ def test_many_points_in_the_plane_do_not_wait_for_poor_levels(monkeypatch):
     """Where a level of few passes stays poor, the exact engine starts afresh, not from its prices."""
     from otcore.engines import exact
 
-    monkeypatch.setattr("otcore.solvers.sinkhorn.LARGE", 0)
-    monkeypatch.setattr("otcore.solvers.sinkhorn.POOR", 1e-6)
+    for name, value in (("LARGE", 0), ("POOR", 1e-6), ("NEAR", np.inf)):  # every level of them is poor
+        monkeypatch.setattr(f"otcore.solvers.sinkhorn.{name}", value)
     given, genuine = [], exact.solve
     monkeypatch.setattr(exact, "solve", lambda *p, potentials=None, **q: given.append(potentials) or genuine(*p, **q))
     x, y = clouds(900, 1000, 2)
