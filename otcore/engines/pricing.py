@@ -23,7 +23,7 @@ MOST = 4 * CHEAPEST  # where many cost the same
 NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
 WORST = 4  # violated arcs that a row may add in one round,
 SHARED = 8  # and more where fewer than one row in so many has any: a heavy row needs hundreds,
-KEPT = 1 << 21  # as long as all rows, or columns where these ask, do not keep more than that together
+KEPT = 1 << 19  # as long as all rows, or columns where these ask, do not keep more than that together
 ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
