@@ -17,7 +17,6 @@ from otcore.certify.regularised import regularised_interval
 from otcore.certify.rounding import in_units
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
 from otcore.engines.entropic import Iterate, coarse_epsilon, shares, sinkhorn
-from otcore.engines.pricing import prunable
 from otcore.errors import UnsupportedProblemError
 from otcore.plans import GibbsPlan, SparsePlan
 from otcore.problem import Problem
@@ -155,6 +154,8 @@ class Sinkhorn:
     def _descent(
         self, problem: Problem, stack: list[Level], mean: float, warm: Pair | None, budget: Budget
     ) -> Iterator[Candidate]:
+        from otcore.engines.pricing import prunable
+
         points, (n, m) = stack[0], problem.shape
         a, b, epsilons = points.a, points.b, mean * self.ladder ** np.arange(LEVELS + 1)
         finest = max(map(abs, problem.cost.bounds())) / LARGEST_EXPONENT
