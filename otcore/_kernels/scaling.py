@@ -7,13 +7,11 @@ added to the column sums.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
 from otcore._kernels.exp2 import exp2
-from otcore._kernels.sinkhorn import COLUMNS, HUGE, TINY, entries
+from otcore._kernels.sinkhorn import COLUMNS, HUGE, TINY, answer, entries
 from otcore._kernels.sums import fma
 
 __all__ = ["absorb", "scaled_pass"]
@@ -67,9 +65,9 @@ def answered(F, F0, i, s, a, omega):
     total = u * s
     if not (TINY < s < HUGE and TINY < total < HUGE):
         return np.nan, 0.0
-    step = omega * math.log2(a[i] / total)
+    ratio, step = answer(a[i], total, omega)
     F[i] += step
-    return abs(total - a[i]), (a[i] / s if omega == 1.0 else u * exp2(step))
+    return abs(total - a[i]), u * ratio
 
 
 @njit(cache=True, nogil=True)

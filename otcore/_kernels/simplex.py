@@ -5,8 +5,8 @@ that a subtree is a *slice*: shifting its potentials, testing ancestry and movin
 list.  A pivot costs at most one pass over the nodes, one or two nanoseconds each; the classical thread visits
 fewer, but waits for every load.  Nodes and places are unsigned and of 32 bits: Numba tests whether a signed index
 counts from the end at every access, and half the bytes stay in the cache; pivots are twice as fast.  The kernel knows
-arcs ``tail -> head`` and how much each tree arc can still
-take either way; it serves any graph, and graphs whose tree arcs stand for whole paths (``contraction``).
+arcs ``tail -> head`` and how much each tree arc can still take either way; it serves any graph, and graphs whose tree
+arcs stand for whole paths (``contraction``).
 
 In a transportation problem nodes ``0 .. n-1`` are the rows, ``n .. n+m-1`` the columns.  Masses are integers of
 a special kind, ``a = 1`` and ``b = 0`` modulo ``n + 1`` except for one column that takes the rest (Orden's
