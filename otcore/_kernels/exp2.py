@@ -15,10 +15,12 @@ from numba.extending import intrinsic
 
 from otcore._kernels.sums import fma
 
-__all__ = ["HIGHEST", "LOWEST", "exp2", "exp2_four", "exp2_single"]
+__all__ = ["HIGHEST", "LOWEST", "SHORT", "exp2", "exp2_short", "exp2_short_four", "exp2_single"]
 
 LOWEST, HIGHEST = -1021.0, 1023.5  # results below 2^LOWEST become 0, above 2^HIGHEST they stay there
 LOWEST_SINGLE, HIGHEST_SINGLE = np.float32(-125.0), np.float32(127.5)
+VANISHING = -1023.0  # there the exponent's bits are all 0, and so are the mantissa's of exactly 1: the float is 0
+SHORT = 2.0**-45  # relative error of the short polynomial, rounding included
 SHIFTER, SHIFTER_SINGLE = 1.5 * 2.0**52, np.float32(1.5 * 2.0**23)  # adding it leaves an integer in the low bits
 
 # 2^r on [-1/2, 1/2], minimax in relative error by Remez' exchange: 3.1e-18 before rounding, and 1.9e-9.
@@ -35,6 +37,18 @@ C = (
     1.0178198021671931e-07,
     7.074105613508143e-09,
     4.435282706957277e-10,
+)
+D = (  # the same with D[0] = 1: 1.5e-14
+    1.0,
+    0.6931471805598851,
+    0.2402265069572282,
+    0.05550410866841573,
+    0.009618129181163998,
+    0.0013333557625472452,
+    0.00015403440884402563,
+    1.5252990014563104e-05,
+    1.325833541632944e-06,
+    1.0148340787498225e-07,
 )
 S = tuple(
     np.float32(c)
@@ -61,10 +75,6 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
         value, power = (np.array([v]).view(kind) for v in (x, n))
         return (value + np.left_shift(power, bits)).view(np.array(x).dtype)[0]
 
-    def fma_single(x, y, z):
-        """``x y + z`` rounded once (products of singles are exact in double)."""
-        return np.float32(float(x) * float(y) + float(z))
-
 else:
 
     @intrinsic
@@ -89,34 +99,13 @@ else:
 
         return x(x, n), build
 
-    @intrinsic
-    def fma_single(typing, x, y, z):
-        """``x y + z`` rounded once."""
-
-        def build(context, builder, signature, args):
-            return builder.fma(*args)
-
-        return types.float32(types.float32, types.float32, types.float32), build
-
-
-@njit(cache=True, nogil=True, inline="always")
-def parted(t):
-    """The nearest integer n to t as far as results are floats, and the rest ``t - n``."""
-    u = min(max(t, LOWEST), HIGHEST)
-    n = rint(u)
-    return n, u - n
-
-
-@njit(cache=True, nogil=True, inline="always")
-def joined(t, n, p):
-    """``p 2**n``, and 0 where t is too low."""
-    return shifted(p, n + SHIFTER) if t >= LOWEST else 0.0
-
 
 @njit(cache=True, nogil=True)
 def exp2(t):
     """``2**t`` for a float64 that is not nan, to 1 ulp; 0 below 2^LOWEST (and for -inf), at most 2^HIGHEST."""
-    n, r = parted(t)
+    u = min(max(t, LOWEST), HIGHEST)
+    n = rint(u)
+    r = u - n
     p = fma(r, C[11], C[10])
     p = fma(r, p, C[9])
     p = fma(r, p, C[8])
@@ -128,7 +117,37 @@ def exp2(t):
     p = fma(r, p, C[2])
     p = fma(r, p, C[1])
     p = fma(r, p, C[0])
-    return joined(t, n, p)
+    return shifted(p, n + SHIFTER) if t >= LOWEST else 0.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def parted(t):
+    """The nearest integer n to t as far as results are floats, and the rest ``t - n``."""
+    u = min(max(t, VANISHING), HIGHEST)
+    n = rint(u)
+    return n, u - n
+
+
+@njit(cache=True, nogil=True, inline="always")
+def joined(p, n):
+    """``p 2**n`` for an integer n."""
+    return shifted(p, n + SHIFTER)
+
+
+@njit(cache=True, nogil=True)
+def exp2_short(t):
+    """``2**t`` for a float64 that is not nan, to SHORT; below 2^LOWEST at most 2^LOWEST, and 0 from -1023 down."""
+    n, r = parted(t)
+    p = fma(r, D[9], D[8])
+    p = fma(r, p, D[7])
+    p = fma(r, p, D[6])
+    p = fma(r, p, D[5])
+    p = fma(r, p, D[4])
+    p = fma(r, p, D[3])
+    p = fma(r, p, D[2])
+    p = fma(r, p, D[1])
+    p = fma(r, p, D[0])
+    return joined(p, n)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -138,25 +157,23 @@ def horner(r, p, c):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def exp2_four(t, u, v, w):
-    """:func:`exp2` of four numbers, the same bits: their chains of products wait beside each other, not in turn."""
+def exp2_short_four(t, u, v, w):
+    """:func:`exp2_short` of four, the same bits: their chains of products wait beside each other, not in turn."""
     n0, r0 = parted(t)
     n1, r1 = parted(u)
     n2, r2 = parted(v)
     n3, r3 = parted(w)
     r = r0, r1, r2, r3
-    p = horner(r, (C[11], C[11], C[11], C[11]), C[10])
-    p = horner(r, p, C[9])
-    p = horner(r, p, C[8])
-    p = horner(r, p, C[7])
-    p = horner(r, p, C[6])
-    p = horner(r, p, C[5])
-    p = horner(r, p, C[4])
-    p = horner(r, p, C[3])
-    p = horner(r, p, C[2])
-    p = horner(r, p, C[1])
-    p = horner(r, p, C[0])
-    return joined(t, n0, p[0]), joined(u, n1, p[1]), joined(v, n2, p[2]), joined(w, n3, p[3])
+    p = horner(r, (D[9], D[9], D[9], D[9]), D[8])
+    p = horner(r, p, D[7])
+    p = horner(r, p, D[6])
+    p = horner(r, p, D[5])
+    p = horner(r, p, D[4])
+    p = horner(r, p, D[3])
+    p = horner(r, p, D[2])
+    p = horner(r, p, D[1])
+    p = horner(r, p, D[0])
+    return joined(p[0], n0), joined(p[1], n1), joined(p[2], n2), joined(p[3], n3)
 
 
 @njit(cache=True, nogil=True)
@@ -165,10 +182,10 @@ def exp2_single(t):
     u = min(max(t, LOWEST_SINGLE), HIGHEST_SINGLE)
     n = rint(u)
     r = u - n
-    p = fma_single(r, S[6], S[5])
-    p = fma_single(r, p, S[4])
-    p = fma_single(r, p, S[3])
-    p = fma_single(r, p, S[2])
-    p = fma_single(r, p, S[1])
-    p = fma_single(r, p, S[0])
+    p = fma(r, S[6], S[5])
+    p = fma(r, p, S[4])
+    p = fma(r, p, S[3])
+    p = fma(r, p, S[2])
+    p = fma(r, p, S[1])
+    p = fma(r, p, S[0])
     return shifted(p, n + SHIFTER_SINGLE) if t >= LOWEST_SINGLE else np.float32(0.0)

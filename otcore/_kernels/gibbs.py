@@ -120,7 +120,8 @@ def add(x, e, M, sums, costs):
     for j in range(e.size):
         moved = x * e[j]
         sums[j] += moved
-        costs[j] += moved * M[j] if moved > 0.0 else 0.0
+        paid = moved * M[j]  # read whether needed or not: a read under a condition is a slow one
+        costs[j] += paid if moved > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -128,4 +129,5 @@ def weigh(e, y, M, beta, lanes, prices):
     """``e y`` and ``M beta`` into their lanes."""
     for t in range(e.size):
         lanes[t] += e[t] * y[t]
-        prices[t] += M[t] * beta[t] if beta[t] > 0.0 else 0.0
+        paid = M[t] * beta[t]
+        prices[t] += paid if beta[t] > 0.0 else 0.0

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.exp2 import exp2
+from otcore._kernels.lanes import four_products
 from otcore._kernels.sinkhorn import COLUMNS, HUGE, TINY, answer, entries
 from otcore._kernels.sums import fma
 
@@ -26,44 +27,14 @@ def absorb(M, factor, F, G, K):
             entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], K[i, j : j + COLUMNS], unused)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def strands(k, v, j, s):
-    """Four products of one row into four sums."""
-    return (
-        fma(k[j], v[j], s[0]),
-        fma(k[j + 1], v[j + 1], s[1]),
-        fma(k[j + 2], v[j + 2], s[2]),
-        fma(k[j + 3], v[j + 3], s[3]),
-    )
-
-
 @njit(cache=True, nogil=True)
-def products(k0, k1, k2, k3, v):
-    """Four rows times one column, each in four interleaved sums, which stay in registers."""
-    s0 = s1 = s2 = s3 = (0.0, 0.0, 0.0, 0.0)
-    whole = v.size - v.size % 4
-    for j in range(0, whole, 4):
-        s0 = strands(k0, v, j, s0)
-        s1 = strands(k1, v, j, s1)
-        s2 = strands(k2, v, j, s2)
-        s3 = strands(k3, v, j, s3)
-    r0, r1, r2, r3 = 0.0, 0.0, 0.0, 0.0
-    for j in range(whole, v.size):
-        r0 = fma(k0[j], v[j], r0)
-        r1 = fma(k1[j], v[j], r1)
-        r2 = fma(k2[j], v[j], r2)
-        r3 = fma(k3[j], v[j], r3)
-    return sum(s0) + r0, sum(s1) + r1, sum(s2) + r2, sum(s3) + r3
-
-
-@njit(cache=True, nogil=True)
-def answered(F, F0, i, s, a, omega):
+def answered(F, F0, i, s, a, omega, least):
     """Row i answers its sum ``u_i s``: how far it was off, or nan where that is no sum of full precision; the new u."""
     if i >= F.size:  # fewer than four rows are left
         return 0.0, 0.0
     u = exp2(F[i] - F0[i])
     total = u * s
-    if not (TINY < s < HUGE and TINY < total < HUGE):
+    if not (least < s < HUGE and TINY < total < HUGE):
         return np.nan, 0.0
     ratio, step = answer(a[i], total, omega)
     F[i] += step
@@ -71,14 +42,15 @@ def answered(F, F0, i, s, a, omega):
 
 
 @njit(cache=True, nogil=True)
-def scaled_pass(K, F0, F, v, a, omega, w):
+def scaled_pass(K, F0, F, v, a, omega, least, w):
     """Rows answer their sums, ``F_i += omega log2(a_i / u_i s_i)``, in place; ``w_j`` becomes ``sum_i u_i K_ij``.
 
     Parameters
     ----------
-    K : (n, m) kernel, in which F0 (n,) has been absorbed
-    F, v : (n,) exponents and (m,) scalings
+    K : (n, m) kernel, in which F0 (n,) has been absorbed; float64 or float32
+    F, v : (n,) exponents and (m,) scalings, v of the kind of K
     a : (n,) row sums wanted, positive
+    least : float, a row sum of the kernel that has kept its digits
 
     Returns
     -------
@@ -89,12 +61,18 @@ def scaled_pass(K, F0, F, v, a, omega, w):
     error = 0.0
     for i in range(0, n, 4):
         k0, k1, k2, k3 = K[i], K[min(i + 1, n - 1)], K[min(i + 2, n - 1)], K[min(i + 3, n - 1)]
-        s0, s1, s2, s3 = products(k0, k1, k2, k3, v)
-        e0, r0 = answered(F, F0, i, s0, a, omega)
-        e1, r1 = answered(F, F0, i + 1, s1, a, omega)
-        e2, r2 = answered(F, F0, i + 2, s2, a, omega)
-        e3, r3 = answered(F, F0, i + 3, s3, a, omega)
+        s0, s1, s2, s3 = four_products(k0, k1, k2, k3, v)
+        e0, r0 = answered(F, F0, i, s0, a, omega, least)
+        e1, r1 = answered(F, F0, i + 1, s1, a, omega, least)
+        e2, r2 = answered(F, F0, i + 2, s2, a, omega, least)
+        e3, r3 = answered(F, F0, i + 3, s3, a, omega, least)
         error += (e0 + e1) + (e2 + e3)
-        for j in range(w.size):
-            w[j] += fma(r0, k0[j], r1 * k1[j]) + fma(r2, k2[j], r3 * k3[j])
+        add_four(K.dtype.type(r0), K.dtype.type(r1), K.dtype.type(r2), K.dtype.type(r3), k0, k1, k2, k3, w)
     return error
+
+
+@njit(cache=True, nogil=True)
+def add_four(r0, r1, r2, r3, k0, k1, k2, k3, w):
+    """``w += sum_k r_k row_k``, products and their sum in the kind of the kernel."""
+    for j in range(w.size):
+        w[j] += fma(r0, k0[j], r1 * k1[j]) + fma(r2, k2[j], r3 * k3[j])

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.boxes import lower_bounds
-from otcore._kernels.exp2 import exp2, exp2_four
+from otcore._kernels.exp2 import exp2, exp2_short, exp2_short_four
 from otcore._kernels.ground import EUCLIDEAN, bases, block
 from otcore._kernels.prefetch import LINE, prefetch
 from otcore._kernels.sums import fma
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
 QUARTER = COLUMNS // 4
+PIECE = 64
 ROWS = 8  # rows that share a read of the column sums, and of points in a cloud a box
 BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
 FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it
@@ -158,44 +159,54 @@ def visible(ground, x, corners, tops, cut, factor, F, near, seen):
 
 @njit(cache=True, nogil=True)
 def entries(cost, factor, F, G, e, lanes):
-    """``e_j = 2**(F + G_j - factor cost_j)``, also added to the lanes; a whole tile from its four quarters at once."""
+    """``e_j = 2**(F + G_j - factor cost_j)`` to SHORT, also added to the lanes."""
     if cost.size == COLUMNS:
-        for t in range(QUARTER):
-            e0, e1, e2, e3 = exp2_four(
-                fma(-factor, cost[t], F + G[t]),
-                fma(-factor, cost[t + QUARTER], F + G[t + QUARTER]),
-                fma(-factor, cost[t + 2 * QUARTER], F + G[t + 2 * QUARTER]),
-                fma(-factor, cost[t + 3 * QUARTER], F + G[t + 3 * QUARTER]),
-            )
-            keep_four(t, e0, e1, e2, e3, e, lanes)
+        four_parts(cost, factor, F, G, e, lanes, QUARTER)
     else:
-        for t in range(cost.size):
-            value = exp2(fma(-factor, cost[t], F + G[t]))
+        whole = cost.size - cost.size % PIECE
+        for t in range(0, whole, PIECE):
+            piece = slice(t, t + PIECE)
+            four_parts(cost[piece], factor, F, G[piece], e[piece], lanes[piece], PIECE // 4)
+        for t in range(whole, cost.size):
+            value = exp2_short(fma(-factor, cost[t], F + G[t]))
             e[t] = value
             lanes[t] += value
+
+
+@njit(cache=True, nogil=True, inline="always")
+def four_parts(cost, factor, F, G, e, lanes, size):
+    """:func:`entries` of four parts of ``size`` at once."""
+    for t in range(size):
+        e0, e1, e2, e3 = exp2_short_four(
+            fma(-factor, cost[t], F + G[t]),
+            fma(-factor, cost[t + size], F + G[t + size]),
+            fma(-factor, cost[t + 2 * size], F + G[t + 2 * size]),
+            fma(-factor, cost[t + 3 * size], F + G[t + 3 * size]),
+        )
+        keep_four(t, size, e0, e1, e2, e3, e, lanes)
 
 
 @njit(cache=True, nogil=True)
 def root_entries(square, factor, F, G, e, lanes):
     """:func:`entries` of a whole tile for costs given by their squares: roots run beside the products."""
     for t in range(QUARTER):
-        e0, e1, e2, e3 = exp2_four(
+        e0, e1, e2, e3 = exp2_short_four(
             fma(-factor, math.sqrt(square[t]), F + G[t]),
             fma(-factor, math.sqrt(square[t + QUARTER]), F + G[t + QUARTER]),
             fma(-factor, math.sqrt(square[t + 2 * QUARTER]), F + G[t + 2 * QUARTER]),
             fma(-factor, math.sqrt(square[t + 3 * QUARTER]), F + G[t + 3 * QUARTER]),
         )
-        keep_four(t, e0, e1, e2, e3, e, lanes)
+        keep_four(t, QUARTER, e0, e1, e2, e3, e, lanes)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def keep_four(t, e0, e1, e2, e3, e, lanes):
+def keep_four(t, quarter, e0, e1, e2, e3, e, lanes):
     """Store an entry of each quarter of a tile, and add it to its lane."""
-    e[t], e[t + QUARTER], e[t + 2 * QUARTER], e[t + 3 * QUARTER] = e0, e1, e2, e3
+    e[t], e[t + quarter], e[t + 2 * quarter], e[t + 3 * quarter] = e0, e1, e2, e3
     lanes[t] += e0
-    lanes[t + QUARTER] += e1
-    lanes[t + 2 * QUARTER] += e2
-    lanes[t + 3 * QUARTER] += e3
+    lanes[t + quarter] += e1
+    lanes[t + 2 * quarter] += e2
+    lanes[t + 3 * quarter] += e3
 
 
 @njit(cache=True, nogil=True)

@@ -22,18 +22,20 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     def fma(x, y, z):
         """``x y + z`` rounded once; a slow twin for ``NUMBA_DISABLE_JIT=1``."""
-        return float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)))
+        total = float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)))
+        return np.float32(total) if all(isinstance(v, np.float32) for v in (x, y, z)) else total
 
 else:
 
     @intrinsic
     def fma(typing, x, y, z):
-        """``x y + z`` rounded once.  Without FMA hardware LLVM calls libm: slow, still right."""
+        """``x y + z`` rounded once, of singles to single.  Without FMA hardware LLVM calls libm: slow, still right."""
 
         def build(context, builder, signature, args):
             return builder.fma(*args)
 
-        return types.float64(types.float64, types.float64, types.float64), build
+        kind = types.float32 if {x, y, z} == {types.float32} else types.float64
+        return kind(kind, kind, kind), build
 
 
 @njit(cache=True, nogil=True)

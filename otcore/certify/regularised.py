@@ -51,9 +51,11 @@ def regularised_interval(plan: GibbsPlan) -> tuple[float, float]:
 
 def _rounding(plan: GibbsPlan, top: float) -> tuple[float, float]:
     """Relative errors of an entry of K, and of any sum of entries."""
+    from otcore._kernels.exp2 import SHORT
+
     row, column = plan.exponents
     exponents = sum(float(np.abs(v[np.isfinite(v)]).max()) for v in (row, column)) + top / plan.epsilon
-    entry = (16 + plan.ground.exponent_ulps + plan.ground.enclosure.ulps) * UNIT * exponents + 4 * UNIT
+    entry = (16 + plan.ground.exponent_ulps + plan.ground.enclosure.ulps) * UNIT * exponents + SHORT
     return 2 * entry, (max(plan.shape) + 64) * UNIT
 
 

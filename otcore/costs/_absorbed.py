@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from otcore._types import Array, Matrix, Potential
+from otcore._types import Array, Potential
 from otcore.costs._cost import Sweep
 from otcore.costs._sweep import Kernel, in_chunks, sweep
 
@@ -21,18 +22,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Absorbed"]
 
-FAR = 100.0  # bits that a scaling may be away from one
+FAR = {"float32": 20.0, "float64": 100.0}  # bits that a potential may move before it is absorbed again
+LEAST = {"float32": 2.0**-90, "float64": 2.0**-700}  # sum, of about one, that has kept its digits
+SINGLE = 2.0**-22  # marginal error below which singles, whose sums are right to some 2^-25, are no longer a measure
 
 
 class Absorbed:
-    """The passes of one stored cost, for one epsilon at a time."""
+    """The passes of one stored cost, for one epsilon at a time.
 
-    def __init__(self, cost: DenseCost) -> None:
+    Parameters
+    ----------
+    cost : DenseCost
+    dtype : "float32", "float64" or None
+        Precision of the kernel.  None: single, in half the memory and time, down to an error of ``SINGLE``, then
+        double.
+    """
+
+    def __init__(self, cost: DenseCost, dtype: str | None = None) -> None:
         self.cost = cost
-        self._factor = 0.0
-        self._K: Matrix = np.empty(cost.shape)
-        self._F: Array = np.zeros(cost.shape[0])
-        self._G: Array = np.zeros(cost.shape[1])
+        self._kinds = ["float32", "float64"] if dtype is None else [dtype]
+        self._kind = self._kinds[0]
+        self._factor, self._stale = 0.0, True
+        self._K: NDArray[Any] = np.empty((0, 0), self._kind)
+        n, m = cost.shape
+        self._F, self._G, self._rows, self._columns = np.zeros(n), np.zeros(m), np.zeros(n), np.zeros(m)
+
+    @property
+    def resolution(self) -> float:
+        """As of whoever makes passes."""
+        return SINGLE if self._kind == "float32" else 0.0
 
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
@@ -40,23 +58,33 @@ class Absorbed:
         """As :meth:`otcore.costs.Cost.sinkhorn_pass`."""
         if f is None:
             return self.cost.sinkhorn_pass(epsilon, f, g, a, b, omega)
-        return sweep(self.cost, self._pass, g.size, epsilon, f, g, a, b, omega)
+        return sweep(self.cost, partial(self._pass, b), g.size, epsilon, f, g, a, b, omega)
 
-    def _pass(self, factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
+    def _pass(self, b: Array, factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
         given = F.copy()
+        if factor != self._factor:
+            self._factor, self._kind, self._stale = factor, self._kinds[0], True
         with np.errstate(invalid="ignore"):  # of two weights that are lost
-            far = max(np.abs(F - self._F).max(), np.abs(G - self._G).max()) > FAR
-        if far or factor != self._factor:
-            self._factor, self._F, self._G = factor, given, G.copy()
-            self._by(self._absorb)(factor, F, G, a, omega, w)
-        with np.errstate(invalid="ignore"):
-            v = np.exp2(G - self._G)
-        error = self._by(partial(self._scale, v))(factor, F, G, a, omega, w)
-        if error == error:
-            w *= v
-            return error
-        self._factor, F[:] = 0.0, given  # a sum out of range
-        return self._by(self.cost.log_pass)(factor, F, G, a, omega, w)
+            if self._stale or max(np.abs(F - self._F).max(), np.abs(G - self._G).max()) > FAR[self._kind]:
+                self._renew(given, G, a, b, w)
+            v = np.exp2(G - self._columns)
+        error = self._by(partial(self._scale, v.astype(self._kind)))(factor, F, G, a, omega, w)
+        self._stale = not (error == error and LEAST[self._kind] < w.min() <= w.max() < np.inf)
+        if self._stale:  # a sum out of range
+            F[:] = given
+            return self._by(self.cost.log_pass)(factor, F, G, a, omega, w)
+        if error <= SINGLE and self._kind != self._kinds[-1]:
+            self._kind, self._stale = self._kinds[-1], True
+        w *= v
+        return error
+
+    def _renew(self, F: Array, G: Array, a: Array, b: Array, w: Array) -> None:
+        """Absorb the exponents but for the weights: sums of the kernel are about one, however faint a row or column."""
+        self._F, self._G = F, G.copy()
+        self._rows, self._columns = F - np.frexp(a)[1], G - np.frexp(b)[1]
+        if self._K.dtype != self._kind or self._K.shape != self.cost.shape:
+            self._K = np.empty(self.cost.shape, self._kind)
+        self._by(self._absorb)(self._factor, self._rows, self._columns, a, 1.0, w)
 
     def _by(self, kernel: Callable[[slice], Kernel]) -> Kernel:
         return in_chunks(kernel, *self.cost.shape, self.cost.threads)
@@ -75,6 +103,6 @@ class Absorbed:
         from otcore._kernels.scaling import scaled_pass
 
         def kernel(factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
-            return float(scaled_pass(self._K[rows], self._F[rows], F, v, a, omega, w))
+            return float(scaled_pass(self._K[rows], self._rows[rows], F, v, a, omega, LEAST[self._kind], w))
 
         return kernel

@@ -84,6 +84,10 @@ class Sweep(NamedTuple):
 class Passing(Protocol):
     """Whoever makes passes over a cost."""
 
+    @property
+    def resolution(self) -> float:
+        """Marginal error below which the rounding of the next pass shows; 0 for that of doubles."""
+
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep: ...
@@ -131,6 +135,7 @@ class Cost(ABC):
     enclosure: Enclosure = EXACT
     threads: int = 1  # that Sinkhorn passes may use; the bits of their results do not depend on it
     lazy_name: ClassVar[str] = "rows"
+    resolution: ClassVar[float] = 0.0
     exponent_ulps: float = 4.0  # of its size, in units of u: how far passes over an entropic plan round an exponent
 
     # -- what a cost must answer -------------------------------------------------------------------
@@ -323,8 +328,11 @@ class Cost(ABC):
         with np.errstate(over="ignore"):
             return Sweep(f, g, row_error, float(b @ np.abs(np.exp((g - answer) / epsilon) - 1.0)))
 
-    def passing(self) -> Passing | None:
-        """Cheaper passes for the many at one epsilon; they may take memory, or be a rounding off.  None without any."""
+    def passing(self, dtype: str | None = None) -> Passing | None:
+        """Cheaper passes for the many at one epsilon; they may take memory, or be a rounding off.  None without any.
+
+        Where they keep a kernel, ``dtype`` is its precision: "float32", "float64", or one after the other.
+        """
         return None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:

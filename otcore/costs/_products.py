@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class Products:
     """The entries of a Euclidean cloud, block by block, and Sinkhorn passes over them."""
 
     cost: CloudCost
+    resolution: ClassVar[float] = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -41,14 +41,15 @@ def sweep(
     G, w = np.full(width, -np.inf), np.empty(width)
     G[:m] = g * factor + log_b
     row_error = kernel(factor, F, G, a, omega, w)
-    f = (F - log_a) / factor
-    lost = np.flatnonzero(w[:m] <= FAINT)  # after a jump of epsilon; from the columns' own maxima
-    step = log_b - np.log2(np.maximum(w[:m], FAINT))
+    f, w = (F - log_a) / factor, w[:m]
+    step = log_b - np.log2(np.maximum(w, FAINT))
     g = g + step * (omega / factor)
-    if lost.size:
+    if w.min() <= FAINT:  # after a jump of epsilon: from the columns' own maxima
+        lost = np.flatnonzero(w <= FAINT)
         g[lost] = cost.restrict(np.arange(a.size), lost).softmin(epsilon, f, np.log(a), axis=0)
         step[lost] = 0.0
-    return Sweep(f, g, row_error, float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0)))
+    after = 0.0 if omega == 1.0 else float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0))
+    return Sweep(f, g, row_error, after)
 
 
 def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, threads: int) -> Kernel:

@@ -264,7 +264,7 @@ class CloudCost(Cost):
         after = sweep(ordered, kernel, s.width, epsilon, f, g, a[s.rows], b[s.columns], omega)
         return after._replace(f=put_back(s.rows, after.f), g=put_back(s.columns, after.g))
 
-    def passing(self) -> Products | None:
+    def passing(self, dtype: str | None = None) -> Products | None:
         return Products(self) if suits(self) else None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:

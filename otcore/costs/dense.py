@@ -105,8 +105,8 @@ class DenseCost(Cost):
 
         return partial(dense_pass, self.M[rows])
 
-    def passing(self) -> Absorbed | None:
-        return Absorbed(self) if self.M.size <= LARGEST_KERNEL else None
+    def passing(self, dtype: str | None = None) -> Absorbed | None:
+        return Absorbed(self, dtype) if self.M.size <= LARGEST_KERNEL else None
 
     def plan_tail(self, epsilon: float, F: Array, G: Array, low_F: Array, low_G: Array, limit: int) -> Tail | None:
         from otcore._kernels.tail import dense_tail

@@ -15,6 +15,7 @@ from otcore._gate import as_number
 from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
 from otcore.certify.rounding import in_units
+from otcore.costs._absorbed import FAR
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
 from otcore.engines.entropic import Iterate, coarse_epsilon, shares, sinkhorn
 from otcore.errors import UnsupportedProblemError
@@ -99,6 +100,10 @@ class Sinkhorn:
     accelerate : bool
         False: plain passes over the whole cost at every level, without a start between cells, over-relaxation,
         Newton's method or an early end by the network simplex; for comparison and teaching.
+    dtype : float32 or float64, a name or a NumPy type; optional
+        Precision of the kernel that passes over a stored cost keep; certificates are in float64 whatever it is.
+        None: float32 down to a marginal error of 2^-22, where its rounding begins to show, then float64.
+        float32 takes half the memory, and goes no further than that error.
     threads : int
         That passes over the cost may use; the answer has the same bits for any number.
     """
@@ -112,6 +117,7 @@ class Sinkhorn:
     tol: float = 1e-9
     max_iter: int = 100_000
     accelerate: bool = True
+    dtype: Any = None
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -124,6 +130,7 @@ class Sinkhorn:
             value = getattr(self, name)
             whole = isinstance(value, Integral) and int(value) >= 1
             self._take(name, int(value) if whole else value, whole, "a whole number >= 1")
+        self._take("dtype", kind := _kind(self.dtype), kind in (None, *FAR), "float32, float64 or None")
         self._take("accelerate", self.accelerate, isinstance(self.accelerate, bool), "True or False")
 
     def _take(self, name: str, value: Any, holds: bool, expected: str) -> None:
@@ -168,7 +175,7 @@ class Sinkhorn:
         # So many points in few dimensions take the exact engine less than a level, if it need not mend poor prices.
         brief = self.accelerate and dear and prunable(problem.cost)
         most = FEW // 2 if brief else FEW if dear else PATIENCE  # the next level may suit Newton
-        kernel = problem.cost.passing()
+        kernel = problem.cost.passing(self.dtype)
         for epsilon in epsilons[first:]:
             # The gap will be about epsilon: far above the value it closes nothing, and a rough level will do.
             careful = f is not None and epsilon <= NEAR * abs(float(a @ f + b @ g))
@@ -203,12 +210,13 @@ class Sinkhorn:
         vertex = self.accelerate and "finite" in problem.cost.traits
         above = max(0, math.ceil(math.log(last / mean) / math.log(self.ladder))) if last < mean else 0
         epsilons, passes = last * self.ladder ** -np.arange(above, -1.0, -1.0), 0
-        kernel = problem.cost.passing()
+        kernel = problem.cost.passing(self.dtype)
+        least = kernel.resolution if kernel is not None and self.dtype == "float32" else 0.0
         first, f, g = coarse_start(stack, epsilons, budget.expired)
         if warm is not None:
             first, (f, g) = above, warm
         for epsilon in epsilons[first:]:
-            tol = max(self.tol if epsilon == last else ROUGH, _reachable(problem, epsilon))
+            tol = max(self.tol if epsilon == last else ROUGH, _reachable(problem, epsilon), least)
             for iterate in sinkhorn(
                 problem.cost,
                 a,
@@ -228,7 +236,7 @@ class Sinkhorn:
             f, g = iterate.f, iterate.g
             if budget.expired():
                 break
-        passing = kernel or problem.cost
+        passing = kernel if kernel is not None and kernel.resolution <= tol else problem.cost
         f, g, *_ = passing.sinkhorn_pass(last, iterate.f, iterate.g, a, b)  # plain: columns are exact
         error = passing.sinkhorn_pass(last, f, g, a, b).row_error
         return _candidate(problem, Iterate(f, g, error, passes + 2), last, values=True)
@@ -246,6 +254,14 @@ def _crossover(problem: Problem, iterate: Iterate, epsilon: float, budget: Budge
     plan = SparsePlan(state.basis.i, state.basis.j, state.flow, problem.shape)
     report = SinkhornReport(epsilon * problem.cost_unit, None, None, iterate.error, iterate.passes, state.pivots)
     return Candidate(plan, (state.f, state.g), report)
+
+
+def _kind(dtype: Any) -> Any:
+    """The name of a NumPy type; what is none stays."""
+    try:
+        return dtype if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        return dtype
 
 
 def _sensible(potentials: Pair | None, problem: Problem) -> Pair | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from otcore._kernels.exp2 import HIGHEST, LOWEST, exp2, exp2_single
+from otcore._kernels.exp2 import HIGHEST, LOWEST, SHORT, exp2, exp2_short, exp2_short_four, exp2_single
 
 FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
@@ -65,3 +65,35 @@ def test_beyond_the_range_zero_or_the_largest():
     summed(x, out)
     top = 2.0**0.5 * 2.0**1023  # 2^1023.5
     np.testing.assert_allclose(out, [0, 0, 0, 2.0**LOWEST, top, top, top, top], rtol=1e-15)
+
+
+@njit(fastmath=FAST)
+def short(x, out, four):
+    for i in range(x.size):
+        out[i] = exp2_short(x[i])
+        four[0, i], four[1, i], four[2, i], four[3, i] = exp2_short_four(x[i], 0.5, x[-1 - i], x[i])
+
+
+def powers(x):
+    """By both, which are the same bits."""
+    out, four = np.empty_like(x), np.empty((4, x.size))
+    short(x, out, four)
+    np.testing.assert_array_equal(four[[0, 2, 3]], [out, out[::-1], out])
+    assert (np.abs(four[1] / np.sqrt(2.0) - 1) < SHORT).all()
+    return out
+
+
+def test_the_short_polynomial_keeps_what_it_promises_down_to_exactly_zero():
+    x = arguments(np.random.default_rng(2), LOWEST, HIGHEST - 4)
+    true = np.exp2(x.astype(np.longdouble))
+    assert 1e-15 < np.abs(powers(x) / true - 1).max() < SHORT
+    faint = np.concatenate([np.linspace(-1023, LOWEST, 1001), [-np.inf, -1e308, -1023.5, np.nextafter(-1023, 0)]])
+    low = powers(faint)
+    assert (low >= 0).all() and (low <= 2.0**LOWEST).all() and (low[faint <= -1023] == 0).all()
+
+
+def test_the_short_polynomial_is_exact_at_integers_and_stays_below_the_largest():
+    x = np.concatenate([np.arange(LOWEST, HIGHEST), [HIGHEST, 2000.0, np.inf]])
+    out = powers(x)
+    np.testing.assert_array_equal(out[:-3], np.ldexp(1.0, x[:-3].astype(int)))
+    np.testing.assert_allclose(out[-3:], 2.0**0.5 * 2.0**1023, rtol=SHORT)
