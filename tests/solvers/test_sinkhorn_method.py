@@ -243,6 +243,9 @@ def test_an_epsilon_that_floats_cannot_resolve_is_refused():
         {"tol": np.array([1, 2])},
         {"max_iter": 0.5},
         {"accelerate": 1},
+        {"dtype": "float16"},
+        {"dtype": "double single"},
+        {"dtype": 8},
     ],
     ids=str,
 )
@@ -259,6 +262,19 @@ def test_options_of_any_kind_of_number_give_the_same_bits(kind):
         plain.report.dual, plain.report.value, plain.lower, plain.upper,
     )  # fmt: skip
     assert s.f.dtype == np.float64 and type(s.report.dual) is float
+
+
+@pytest.mark.parametrize("dtype", [None, "float32", np.float32, np.dtype("float64")], ids=str)
+def test_a_kernel_of_either_precision_bounds_the_same_optimum(dtype):
+    rng = np.random.default_rng(8)
+    M, a, b = rng.random((60, 50)), rng.random(60) + 0.1, rng.random(50) + 0.1
+    a, b = a / a.sum(), b / b.sum()
+    s = solve(a, b, cost=M, method=Sinkhorn(epsilon=0.2, dtype=dtype), rtol=1.0)
+    truth = regularised(a, b, M, 0.2, 2000)
+    assert s.report.dual <= truth * (1 + 1e-12) and truth * (1 - 1e-12) <= s.report.value
+    singles = dtype in ("float32", np.float32)
+    assert s.report.marginal_error <= (2.0**-22 if singles else 1e-9)
+    assert (s.report.gap > 1e-10) == singles
 
 
 def test_a_ladder_of_many_levels_obeys_the_clock():
