@@ -12,7 +12,7 @@ from numba import njit
 
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.lanes import four_products
-from otcore._kernels.sinkhorn import COLUMNS, HUGE, TINY, answer, entries
+from otcore._kernels.sinkhorn import COLUMNS, answer, entries, sound
 from otcore._kernels.sums import fma
 
 __all__ = ["absorb", "scaled_pass"]
@@ -34,7 +34,7 @@ def answered(F, F0, i, s, a, omega, least):
         return 0.0, 0.0
     u = exp2(F[i] - F0[i])
     total = u * s
-    if not (least < s < HUGE and TINY < total < HUGE):
+    if not (least < s < np.inf and sound(total, a[i])):
         return np.nan, 0.0
     ratio, step = answer(a[i], total, omega)
     F[i] += step

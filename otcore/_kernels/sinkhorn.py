@@ -34,7 +34,7 @@ ROWS = 8  # rows that share a read of the column sums, and of points in a cloud 
 BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
 FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it
 NO_SLACK = 1.0, 0.0  # bounds of boxes are never above the entries, as floats
-TINY, HUGE = 2.0**-700, 2.0**700  # row sums outside are done again from the row's maximum
+TINY, WIDE = 2.0**-700, 2.0**480  # row sums below, or so far off, are done again from the row's maximum
 
 
 @njit(cache=True, nogil=True)
@@ -68,7 +68,7 @@ def dense_pass(M, factor, F, G, a, omega, w):
                 entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], e[k, j : j + COLUMNS], lanes)
             s = fold(lanes)
             error += abs(s - a[i])
-            if a[i] > 0.0 and not TINY < s < HUGE:
+            if a[i] > 0.0 and not sound(s, a[i]):
                 F[i], s = restart(M[i], factor, G, a[i], e[k])
             r[k], step = answer(a[i], s, omega)
             F[i] += step
@@ -110,7 +110,7 @@ def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
             s = fold(lanes[k])
             error += abs(s - a[i])
             r[k] = 0.0
-            if a[i] > 0.0 and not TINY < s < HUGE:
+            if a[i] > 0.0 and not sound(s, a[i]):
                 for v in range(some):
                     e[v, k] = 0.0
                 for t in range(tiles.shape[0]):
@@ -233,6 +233,12 @@ def restart(cost, factor, G, a, e):
         e[j] = a * exp2(e[j] - top)
         s += e[j]
     return math.log2(a) - top, s
+
+
+@njit(cache=True, nogil=True)
+def sound(s, a):
+    """Whether a sum s for which ``a > 0`` is wanted has all its digits, and ``(a / s)**omega`` is a float."""
+    return s > TINY and s < WIDE * a and a < WIDE * s
 
 
 @njit(cache=True, nogil=True)

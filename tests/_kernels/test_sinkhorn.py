@@ -178,3 +178,15 @@ def test_passes_in_threads_have_the_bits_of_passes_in_one(kind, monkeypatch):
     twin = Cost.sinkhorn_pass(cost, 0.05, start.f, start.g, a, b, 1.3)
     for one, two in zip(first, twin, strict=True):
         np.testing.assert_allclose(one, two, rtol=(off := 1e-6 if kind == "float32" else 1e-10), atol=0.01 * off)
+
+
+@pytest.mark.parametrize("omega", [1.0, 1.9994])
+@pytest.mark.parametrize("off", [-1100.0, -800.0, 600.0, 690.0])
+def test_a_row_as_far_off_as_no_quotient_of_floats_is_answered(off, omega):
+    """Regression: ``a / s`` underflowed, or its power overflowed, and the potential became infinite."""
+    rng = np.random.default_rng(6)
+    M, a, b = rng.random((3, 40)), np.array([0.5, 1e-200, 0.5]), weights(rng, 40)
+    F, G, w = np.log2(a) + [0.0, off, 0.0], np.log2(b), np.empty(40)
+    dense_pass(M, 1.0, F, G, a, omega, w)
+    assert np.isfinite(F).all() and np.isfinite(w).all()
+    assert np.exp2(F[1] - np.log2(a[1]) + G - M[1]).sum() == pytest.approx(1.0, rel=1e-9)
