@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otcore._kernels.sinkhorn import COLUMNS, FAINTEST, highest, tiled, visible
+from otcore._kernels.sinkhorn import COLUMNS, FAINTEST, dense_pass, highest, tiled, visible
 from otcore.costs import CloudCost, Cost, DenseCost
 from otcore.costs._kd import padded
 from otcore.plans import GibbsPlan
@@ -189,4 +189,5 @@ def test_a_row_as_far_off_as_no_quotient_of_floats_is_answered(off, omega):
     F, G, w = np.log2(a) + [0.0, off, 0.0], np.log2(b), np.empty(40)
     dense_pass(M, 1.0, F, G, a, omega, w)
     assert np.isfinite(F).all() and np.isfinite(w).all()
-    assert np.exp2(F[1] - np.log2(a[1]) + G - M[1]).sum() == pytest.approx(1.0, rel=1e-9)
+    total = np.exp2(F[1] - np.log2(a[1]) + G - M[1]).sum()
+    assert 1 / 40 < total < 40 and (omega != 1.0 or total == pytest.approx(1.0, rel=1e-12))
