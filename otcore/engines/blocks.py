@@ -64,10 +64,10 @@ def settle(net: Net, slack: float, deadline: float | None, limit: float, outermo
     """
     if net.rows <= BLOCK:
         return _pivot(net, slack, deadline)
-    simplex.refresh(net.tree)
     marked = np.empty(net.rows, np.bool_)
     pivots = rounds = 0
     while (outermost or rounds < ROUNDS) and pivots < limit and not late(deadline):
+        simplex.refresh(net.tree)
         contraction.violating(net.tree, net.start, net.tail, net.head, net.cost, 2 * slack, NEAR, marked)
         rows, before = np.flatnonzero(marked), pivots
         if not rows.size:
@@ -81,6 +81,7 @@ def settle(net: Net, slack: float, deadline: float | None, limit: float, outermo
             if pivots < limit:
                 pivots += _within(net, part, slack, deadline, limit - pivots, flat=not everywhere)
         rounds += 1
+        contraction.thread(net.tree)  # once for all of its parts, which only ask for parents
         if pivots - before <= PAYS * count:
             break
     return pivots
@@ -99,16 +100,13 @@ def _within(net: Net, rows: Indices, slack: float, deadline: float | None, limit
     """Settle the arcs of some rows on the contracted tree and carry the result back."""
     if late(deadline):
         return 0
-    arcs = contraction.arcs_of(net.start, rows)
-    tail, head = net.tail[arcs], net.head[arcs]
-    small, node, label = contraction.contract(net.tree, np.append(tail, head))
+    arcs, start = contraction.arcs_of(net.start, rows)
+    small, node, label = contraction.contract(net.tree, net.tail, net.head, arcs)
     before = small.up.copy(), small.down.copy()
     simplex.centre(small, np.empty_like(node))
-    start = np.append(0, np.cumsum(net.start[rows + 1] - net.start[rows]))
-    part = Net(small, np.zeros(node.size, np.int64), start, label[tail], label[head], net.cost[arcs])
+    ends = contraction.taken(label, net.tail, net.head, net.cost, arcs)
+    part = Net(small, np.zeros(node.size, np.int64), start, *ends)
     pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, limit, outermost=False)
     if pivots > 0:
         contraction.expand(net.tree, net.gone, small, before, part.gone, node, label, arcs)
-        contraction.thread(net.tree)
-        simplex.refresh(net.tree)
     return pivots
