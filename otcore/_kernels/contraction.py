@@ -14,7 +14,7 @@ from numba import njit
 from otcore._kernels.simplex import FREE, NODE, NONE, centre, empty_tree, relink
 from otcore._kernels.sums import two_sum
 
-APART, PASSED, JOINT = 0, 1, 2  # a node that no path meets, one inside a path, one where paths end or meet
+PASSED = NODE(NONE - 1)  # the label of a node inside a path, while joints are looked for
 
 
 @njit(cache=True, nogil=True)
@@ -34,46 +34,45 @@ def arcs_of(start, rows):
 
 
 @njit(cache=True, nogil=True)
-def contract(tree, tail, head, arcs):
+def contract(tree, tail, head, arcs, label):
     """The tree of the paths that join the ends of some arcs; of ``tree`` only the parents and their arcs are read.
+
+    ``label``, filled with NONE, receives the small node of each node that is one.
 
     Returns
     -------
-    (small tree, the node of each of its nodes, the small node of each node or NONE); the arc stored at small
-    node v, the path from there to the next small node above, is named ``-1 - v``.
+    (small tree, the node of each of its nodes); the arc stored at small node v, the path from there to the next
+    small node above, is named ``-1 - v``.
     """
-    N = tree.parent.size
-    kind, joint = np.zeros(N, np.uint8), np.empty(min(N, 4 * arcs.size), NODE)
+    joint = np.empty(min(label.size, 4 * arcs.size), NODE)  # where paths end or meet
     count = 0
     for ends in (tail, head):
         for e in arcs:
             v = ends[e]
-            before, kind[v] = kind[v], JOINT
-            if before != JOINT:
-                joint[count] = v
+            before = label[v]
+            if before == NONE or before == PASSED:
+                label[v], joint[count] = count, v
                 count += 1
-            if before == APART:
+            if before == NONE:
                 v = tree.parent[v]
-                while v != NONE and kind[v] == APART:
-                    kind[v] = PASSED
+                while v != NONE and label[v] == NONE:
+                    label[v] = PASSED
                     v = tree.parent[v]
-                if v != NONE and kind[v] == PASSED:  # two paths meet
-                    kind[v], joint[count] = JOINT, v
+                if v != NONE and label[v] == PASSED:
+                    label[v], joint[count] = count, v
                     count += 1
 
-    label = np.full(N, NONE)
-    for k in range(count):
-        label[joint[k]] = k
-    above, up, down, rise = np.full(count, NONE), np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    above, up, down, rise = np.full(count, NONE), np.full(count, FREE), np.full(count, FREE), np.empty(count)
     for k in range(count):
         v, high, low = joint[k], 0.0, 0.0
-        up[k] = down[k] = FREE
-        while above[k] == NONE and v != NONE:
+        while v != NONE and above[k] == NONE:
             up[k], down[k] = min(up[k], tree.up[v]), min(down[k], tree.down[v])
             high, e = two_sum(high, tree.rise[v])
             low += e
             v = tree.parent[v]
-            if v != NONE:
+            if v != NONE and label[v] == PASSED:
+                label[v] = NONE
+            elif v != NONE:
                 above[k] = label[v]
         rise[k] = high + low
 
@@ -90,7 +89,7 @@ def contract(tree, tail, head, arcs):
             small.up[t], small.down[t], small.rise[t] = up[k], down[k], rise[k]
     for t in range(count - 1, 0, -1):
         small.size[small.parent[t]] += small.size[t]
-    return small, node, label
+    return small, node
 
 
 @njit(cache=True, nogil=True)

@@ -33,6 +33,7 @@ class Net(NamedTuple):
     ----------
     tree : simplex.Tree
     gone : record of lost paths, see :func:`otcore._kernels.simplex.pivots`
+    label : the node of each node in a contracted tree, where it is one; NONE between contractions
     start : (rows + 1,) the arcs of row r are ``start[r] .. start[r + 1] - 1``
     tail, head : nodes of the arcs
     cost : of the arcs
@@ -40,6 +41,7 @@ class Net(NamedTuple):
 
     tree: simplex.Tree
     gone: Indices
+    label: Unsigned
     start: Indices
     tail: Unsigned
     head: Unsigned
@@ -49,7 +51,7 @@ class Net(NamedTuple):
     def of(cls, tree: simplex.Tree, arcs: Arcs, n: int) -> Net:
         """The net of a whole transportation problem with ``n`` rows, whose arcs come row by row."""
         start = np.append(0, np.cumsum(np.bincount(arcs.i, minlength=n)))
-        return cls(tree, np.empty(0, np.int64), start, *arcs.nodes(n), arcs.cost)
+        return cls(tree, np.empty(0, np.int64), np.full_like(tree.order, simplex.NONE), start, *arcs.nodes(n), arcs.cost)
 
     @property
     def rows(self) -> int:
@@ -76,7 +78,7 @@ def settle(net: Net, slack: float, deadline: float | None, limit: float, outermo
         if everywhere:
             rows, count = np.arange(net.rows), FAN
         else:
-            count = -(-rows.size // max(BORDER, net.rows // 64))
+            count = -(-rows.size // BORDER)
         for part in np.array_split(rows, count):
             if pivots < limit:
                 pivots += _within(net, part, slack, deadline, limit - pivots, flat=not everywhere)
@@ -101,12 +103,13 @@ def _within(net: Net, rows: Indices, slack: float, deadline: float | None, limit
     if late(deadline):
         return 0
     arcs, start = contraction.arcs_of(net.start, rows)
-    small, node, label = contraction.contract(net.tree, net.tail, net.head, arcs)
+    small, node = contraction.contract(net.tree, net.tail, net.head, arcs, net.label)
     before = small.up.copy(), small.down.copy()
     simplex.centre(small, np.empty_like(node))
-    ends = contraction.taken(label, net.tail, net.head, net.cost, arcs)
-    part = Net(small, np.zeros(node.size, np.int64), start, *ends)
+    ends = contraction.taken(net.label, net.tail, net.head, net.cost, arcs)
+    part = Net(small, np.zeros(node.size, np.int64), np.full_like(node, simplex.NONE), start, *ends)
     pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, limit, outermost=False)
     if pivots > 0:
-        contraction.expand(net.tree, net.gone, small, before, part.gone, node, label, arcs)
+        contraction.expand(net.tree, net.gone, small, before, part.gone, node, net.label, arcs)
+    net.label[node] = simplex.NONE
     return pivots

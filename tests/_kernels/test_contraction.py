@@ -34,7 +34,8 @@ def test_contracted_arcs_are_whole_paths(seed):
     n, m = rng.integers(2, 40, 2)
     _, _, _, tree = instance(rng, n, m)
     nodes = rng.integers(0, n + m, 2 * rng.integers(1, n + m)).astype(simplex.NODE)
-    small, node, label = contraction.contract(tree, *np.array_split(nodes, 2), np.arange(nodes.size // 2))
+    label = np.full(n + m, simplex.NONE)
+    small, node = contraction.contract(tree, *np.array_split(nodes, 2), np.arange(nodes.size // 2), label)
     assert set(nodes) <= set(node) and node.size < 2 * np.unique(nodes).size
     assert np.array_equal(label[node], np.arange(node.size)) and (label != simplex.NONE).sum() == node.size
     assert small.parent[0] == simplex.NONE and small.size[0] == node.size
@@ -64,7 +65,8 @@ def test_pivots_among_some_rows_leave_a_feasible_tree_of_lower_cost(seed):
             continue
         arcs, start = contraction.arcs_of(net.start, rows)
         assert np.array_equal(arcs, (m * rows[:, None] + np.arange(m)).ravel()) and (np.diff(start) == m).all()
-        small, node, label = contraction.contract(tree, net.tail, net.head, arcs)
+        label = np.full(n + m, simplex.NONE)
+        small, node = contraction.contract(tree, net.tail, net.head, arcs, label)
         tail, head, cost = contraction.taken(label, net.tail, net.head, net.cost, arcs)
         assert np.array_equal(node[tail], net.tail[arcs]) and np.array_equal(node[head], net.head[arcs])
         residuals, lost = (small.up.copy(), small.down.copy()), np.zeros(node.size, np.int64)
