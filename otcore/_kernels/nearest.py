@@ -38,7 +38,9 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
     m, K = value.shape
     near, far = np.empty((1, LEAF)), np.empty((1, supers[1].size))
     low, high, every, kept = np.empty(x.shape[1]), np.empty(x.shape[1]), np.arange(LEAF), np.arange(LEAF + 1)
-    seed = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
+    # The source leaf that served the last tile: neighbours in kd order mostly want the same.  (A literal is a type of
+    # its own, and what is called with it would be compiled twice.)
+    seed = np.int64(0)
     for j in range(0, m, LEAF):
         tile = yt[:, j : j + LEAF].copy()
         entry = np.empty((LEAF, tile.shape[1]))

@@ -17,7 +17,7 @@ from otcore.engines.pricing import Arcs, late
 
 __all__ = ["BLOCK", "Net", "settle"]
 
-BLOCK = 2000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
+BLOCK = 3000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
 BORDER = 4000  # the same once most is done: larger blocks, fewer borders
 FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
 NEAR = 4  # rows on either side of a violated one that join its block
