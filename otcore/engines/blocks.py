@@ -22,7 +22,8 @@ BORDER = 4000  # the same once most is done: larger blocks, fewer borders
 FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
 NEAR = 4  # rows on either side of a violated one that join its block
 ROUNDS = 30  # over the borders of an inner range; the outer ones see what is left
-PAYS = 100  # pivots that a block must find: contracting a tree costs about as much as so many pivots on all of it
+ROUND = 20  # pivots on the whole net that a round must find to pay,
+PAYS = 1_000_000  # and each of its blocks, over the rows: on many of them a pivot costs more
 CHUNK = 4096  # pivots between looks at the clock
 
 
@@ -84,7 +85,7 @@ def settle(net: Net, slack: float, deadline: float | None, limit: float, outermo
                 pivots += _within(net, part, slack, deadline, limit - pivots, flat=not everywhere)
         rounds += 1
         contraction.thread(net.tree)  # once for all of its parts, which only ask for parents
-        if pivots - before <= PAYS * count:
+        if pivots - before <= ROUND + count * PAYS // net.rows:
             break
     return pivots
 

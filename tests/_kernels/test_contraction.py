@@ -95,6 +95,7 @@ def test_blocks_within_blocks_end_at_the_optimum(seed, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 6)
     monkeypatch.setattr(blocks, "BORDER", 9)
     monkeypatch.setattr(blocks, "FAN", 3)
+    monkeypatch.setattr(blocks, "ROUND", 0)
     monkeypatch.setattr(blocks, "PAYS", 0)
     rng = np.random.default_rng(seed)
     n, m = 90, 110
