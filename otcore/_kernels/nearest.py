@@ -7,9 +7,10 @@ from numba import njit
 
 from otcore._kernels.boxes import lower_bounds
 from otcore._kernels.cells import LEAF
-from otcore._kernels.ground import block
+from otcore._kernels.ground import EUCLIDEAN, bases, finish
 from otcore._kernels.planes import within
 
+ABOVE = 1.0 + 2.0**-48  # 16 u, where squares and the root lose less than 8
 EXACT = (1.0, 0.0)  # bounds of boxes are never above the entries, as floats: no slack
 
 
@@ -78,11 +79,23 @@ def _visit(ground, x, h, leaf, kept, tile, entry, worst, value, label, j):
     for i in range(kept.size):
         for k in range(x.shape[1]):
             points[i, k] = x[leaf * LEAF + kept[i], k]
-    block(ground, points, tile, entry[: kept.size])
+    bases(ground[0], points, tile, entry[: kept.size])
+    per = 1.0 / ground[2]
+    rooted = ground[0] == EUCLIDEAN and ground[1] == 1.0 and per < np.inf
+    if not rooted:
+        finish(ground, entry[: kept.size].reshape(-1))
     last = value.shape[1] - 1
     for i in range(kept.size):
         source = leaf * LEAF + kept[i]
         row, hits = entry[i], 0
+        if rooted:  # roots are slow: the squares tell which rows need them
+            for t in range(worst.size):
+                most = max(worst[t] + h[source], 0.0) * per
+                hits += row[t] <= most * most * ABOVE
+            if hits == 0:
+                continue
+            finish(ground, row)
+            hits = 0
         for t in range(worst.size):
             row[t] -= h[source]
             hits += row[t] < worst[t]
