@@ -50,7 +50,7 @@ def contract(tree, tail, head, arcs, label):
         for e in arcs:
             v = ends[e]
             before = label[v]
-            if before == NONE or before == PASSED:
+            if before in (NONE, PASSED):
                 label[v], joint[count] = count, v
                 count += 1
             if before == NONE:

@@ -52,7 +52,8 @@ class Net(NamedTuple):
     def of(cls, tree: simplex.Tree, arcs: Arcs, n: int) -> Net:
         """The net of a whole transportation problem with ``n`` rows, whose arcs come row by row."""
         start = np.append(0, np.cumsum(np.bincount(arcs.i, minlength=n)))
-        return cls(tree, np.empty(0, np.int64), np.full_like(tree.order, simplex.NONE), start, *arcs.nodes(n), arcs.cost)
+        label = np.full_like(tree.order, simplex.NONE)
+        return cls(tree, np.empty(0, np.int64), label, start, *arcs.nodes(n), arcs.cost)
 
     @property
     def rows(self) -> int:
