@@ -15,7 +15,7 @@ from numba import njit
 from otcore._kernels.cells import LEAF
 from otcore._kernels.cloud import keep_minimum, round_down
 from otcore._kernels.ground import accumulate, block, finish
-from otcore._kernels.planes import beyond
+from otcore._kernels.planes import within
 
 if TYPE_CHECKING:
     from otcore._types import Array, Potential
@@ -44,7 +44,7 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
     yt : (d, m) points, transposed, in kd order
     """
     far = np.empty((1, supers[1].size))
-    low, high = np.empty(x.shape[1]), np.empty(x.shape[1])
+    low, high, every, kept = np.empty(x.shape[1]), np.empty(x.shape[1]), np.arange(LEAF), np.arange(LEAF + 1)
     guess = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
     for j in range(0, out.size, LEAF):
         tile, best = yt[:, j : j + LEAF].copy(), out[j : j + LEAF]
@@ -52,7 +52,7 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
         best[:] = np.inf
         for k in range(low.size):
             low[k], high[k] = tile[k].min(), tile[k].max()
-        visit(ground, enclosure, x, f, guess, tile, entry, best, error)
+        visit(ground, enclosure, x, f, guess, every[: min(LEAF, f.size - guess * LEAF)], tile, entry, best, error)
         worst, seed = best.max(), guess
         lower_bounds(ground, pruning, low, high, supers, 0, far)
         for s in range(far.size):
@@ -65,18 +65,24 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
                 if near[0, t] > worst or leaf == seed:
                     continue
                 points, h = x[leaf * LEAF : (leaf + 1) * LEAF], f[leaf * LEAF : (leaf + 1) * LEAF]
-                if beyond(ground, pruning, points, h, leaves[0], leaf, tile, low, high, best):
+                count = within(ground, pruning, points, h, leaves[0], leaf, tile, low, high, best, kept)
+                if count == 0:
                     continue
-                visit(ground, enclosure, x, f, leaf, tile, entry, best, error)
+                visit(ground, enclosure, x, f, leaf, kept[:count], tile, entry, best, error)
                 if best.max() < worst:
                     worst, guess = best.max(), leaf
         round_down(best, error)
 
 
 @njit(cache=True, nogil=True)
-def visit(ground, enclosure, x, f, leaf, tile, entry, best, error):
-    """Take the pairs of one source leaf and one tile into the minima."""
-    points, h = x[leaf * LEAF : (leaf + 1) * LEAF], f[leaf * LEAF : (leaf + 1) * LEAF]
+def visit(ground, enclosure, x, f, leaf, kept, tile, entry, best, error):
+    """Take the pairs of some points of one source leaf and one tile into the minima."""
+    points, h = np.empty((kept.size, x.shape[1])), np.empty(kept.size)
+    for i in range(kept.size):
+        source = leaf * LEAF + kept[i]
+        h[i] = f[source]
+        for k in range(x.shape[1]):
+            points[i, k] = x[source, k]
     block(ground, points, tile, entry[: h.size])
     keep_minimum(enclosure, entry[: h.size], h, best, error)
 

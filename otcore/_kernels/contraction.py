@@ -12,71 +12,94 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.simplex import FREE, NODE, NONE, centre, empty_tree, relink
+from otcore._kernels.sums import two_sum
+
+PASSED = NODE(NONE - 1)  # the label of a node inside a path, while joints are looked for
 
 
 @njit(cache=True, nogil=True)
 def arcs_of(start, rows):
-    """The positions of the arcs of some rows, row by row; those of row r are ``start[r] .. start[r + 1] - 1``."""
-    count = 0
-    for r in rows:
-        count += start[r + 1] - start[r]
-    out = np.empty(count, np.int64)
-    k = 0
-    for r in rows:
-        for e in range(start[r], start[r + 1]):
-            out[k] = e
-            k += 1
-    return out
+    """The positions of the arcs of some rows, row by row, and where those of each begin.
+
+    Those of row r are ``start[r] .. start[r + 1] - 1``.
+    """
+    begin = np.zeros(rows.size + 1, np.int64)
+    for k in range(rows.size):
+        begin[k + 1] = begin[k] + start[rows[k] + 1] - start[rows[k]]
+    out = np.empty(begin[-1], np.int64)
+    for k in range(rows.size):
+        for t in range(begin[k + 1] - begin[k]):
+            out[begin[k] + t] = start[rows[k]] + t
+    return out, begin
 
 
 @njit(cache=True, nogil=True)
-def contract(tree, nodes):
-    """The tree of the paths that join ``nodes`` (repeated ones are fine).
+def contract(tree, tail, head, arcs, label):
+    """The tree of the paths that join the ends of some arcs; of ``tree`` only the parents and their arcs are read.
+
+    ``label``, filled with NONE, receives the small node of each node that is one.
 
     Returns
     -------
-    (small tree, the node of each of its nodes, the small node of each node or NONE); the arc stored at small
-    node v, the path from there to the next small node above, is named ``-1 - v``.
+    (small tree, the node of each of its nodes); the arc stored at small node v, the path from there to the next
+    small node above, is named ``-1 - v``.
     """
-    N = tree.order.size
-    label = np.full(N, NONE)
-    hook, branches = np.full(N, NONE), np.zeros(N, np.int64)
-    for v in nodes:
-        label[v] = 0
+    joint = np.empty(min(label.size, 4 * arcs.size), NODE)  # where paths end or meet
     count = 0
-    for t in range(N - 1, -1, -1):
-        v = tree.order[t]
-        if label[v] == 0 or branches[v] >= 2:
-            hook[v], label[v] = v, 0
-            count += 1
-        if t > 0 and hook[v] != NONE:
-            p = tree.parent[v]
-            branches[p] += 1
-            hook[p] = hook[v]
+    for ends in (tail, head):
+        for e in arcs:
+            v = ends[e]
+            before = label[v]
+            if before in (NONE, PASSED):
+                label[v], joint[count] = count, v
+                count += 1
+            if before == NONE:
+                v = tree.parent[v]
+                while v != NONE and label[v] == NONE:
+                    label[v] = PASSED
+                    v = tree.parent[v]
+                if v != NONE and label[v] == PASSED:
+                    label[v], joint[count] = count, v
+                    count += 1
 
-    small, node = empty_tree(count), np.empty(count, NODE)
-    above, up, down = hook, np.full(N, FREE), np.full(N, FREE)  # the small node above, the least residuals up to it
-    k = 0
-    for t in range(N):
-        v = tree.order[t]
-        p = tree.parent[v]
-        if p != NONE and k > 0:
-            joint = label[p] != NONE
-            above[v] = label[p] if joint else above[p]
-            up[v] = tree.up[v] if joint else min(tree.up[v], up[p])
-            down[v] = tree.down[v] if joint else min(tree.down[v], down[p])
-        if label[v] != NONE:
-            label[v], node[k] = k, v
-            small.order[k] = small.place[k] = k
-            small.edge[k] = -1 - k
-            if k > 0:
-                small.parent[k] = above[v]
-                small.up[k], small.down[k] = up[v], down[v]
-                small.rise[k] = tree.potential[v] - tree.potential[node[above[v]]]
-            k += 1
-    for v in range(count - 1, 0, -1):
-        small.size[small.parent[v]] += small.size[v]
-    return small, node, label
+    above, up, down, rise = np.full(count, NONE), np.full(count, FREE), np.full(count, FREE), np.empty(count)
+    for k in range(count):
+        v, high, low = joint[k], 0.0, 0.0
+        while v != NONE and above[k] == NONE:
+            up[k], down[k] = min(up[k], tree.up[v]), min(down[k], tree.down[v])
+            high, e = two_sum(high, tree.rise[v])
+            low += e
+            v = tree.parent[v]
+            if v != NONE and label[v] == PASSED:
+                label[v] = NONE
+            elif v != NONE:
+                above[k] = label[v]
+        rise[k] = high + low
+
+    small, node, order = empty_tree(count), np.empty(count, NODE), np.empty(count, NODE)
+    preorder(above, order)
+    for t in range(count):
+        k = order[t]
+        v = joint[k]
+        label[v], node[t] = t, v
+        small.order[t] = small.place[t] = t
+        small.edge[t] = -1 - t
+        if t > 0:
+            small.parent[t] = label[joint[above[k]]]
+            small.up[t], small.down[t], small.rise[t] = up[k], down[k], rise[k]
+    for t in range(count - 1, 0, -1):
+        small.size[small.parent[t]] += small.size[t]
+    return small, node
+
+
+@njit(cache=True, nogil=True)
+def taken(label, tail, head, cost, arcs):
+    """Some arcs between the nodes of a contracted tree: their tails, heads and costs."""
+    out_tail, out_head, out_cost = np.empty(arcs.size, NODE), np.empty(arcs.size, NODE), np.empty(arcs.size)
+    for k in range(arcs.size):
+        e = arcs[k]
+        out_tail[k], out_head[k], out_cost[k] = label[tail[e]], label[head[e]], cost[e]
+    return out_tail, out_head, out_cost
 
 
 @njit(cache=True, nogil=True)
@@ -130,29 +153,39 @@ def expand(tree, gone, small, before, lost, node, label, arcs):
 
 
 @njit(cache=True, nogil=True)
-def thread(tree):
-    """Order, places and sizes of a tree of which only the parents are known, hung from its centroid."""
-    N = tree.parent.size
+def preorder(parent, order):
+    """Write the nodes to ``order``: each before all that hangs from it, and that without a break."""
+    N = parent.size
     child, sibling = np.full(N, NONE), np.full(N, NONE)
     v = NONE
     for u in range(N - 1, -1, -1):
-        p = tree.parent[u]
+        p = parent[u]
         if p == NONE:
             v = NODE(u)  # the root
         else:
             sibling[u], child[p] = child[p], u
     for t in range(N):
-        tree.order[t], tree.place[v], tree.size[v] = v, t, 1
+        order[t] = v
         if child[v] != NONE:
             v = child[v]
             continue
         while v != NONE and sibling[v] == NONE:
-            v = tree.parent[v]
+            v = parent[v]
         v = sibling[v] if v != NONE else NONE
+
+
+@njit(cache=True, nogil=True)
+def thread(tree):
+    """Order, places and sizes of a tree of which only the parents are known, hung from its centroid."""
+    N = tree.parent.size
+    preorder(tree.parent, tree.order)
+    for t in range(N):
+        v = tree.order[t]
+        tree.place[v], tree.size[v] = t, 1
     for t in range(N - 1, 0, -1):
         v = tree.order[t]
         tree.size[tree.parent[v]] += tree.size[v]
-    centre(tree, child)
+    centre(tree, np.empty(N, NODE))
 
 
 @njit(cache=True, nogil=True)

@@ -29,8 +29,7 @@ def bases(code, points, yt, base):
     """What :func:`finish` makes costs of: sums of squares, sums or maxima of the differences, (r, w)."""
     together = 2 if yt.shape[0] >= 2 else 0
     if together:
-        for i in range(points.shape[0]):
-            pair(code, points[i, 0], points[i, 1], yt[0], yt[1], base[i])
+        pair(code, points, yt, base)
     else:
         base[:] = 0.0
     for k in range(together, yt.shape[0]):
@@ -38,26 +37,35 @@ def bases(code, points, yt, base):
 
 
 @njit(cache=True, nogil=True)
-def pair(code, x0, x1, y0, y1, base):
-    """The first two coordinates at once: the same floats as from zero by :func:`accumulate`, a third of the traffic."""
+def pair(code, points, yt, base):
+    """The first two coordinates at once: the same floats as from zero by :func:`accumulate`, a third of the traffic.
+
+    A loop a metric, since a branch inside a loop would be a blend of all; the rows inside, since a call a row of
+    32 entries costs four times the row.
+    """
     if code == CITYBLOCK:
-        for t in range(base.size):
-            base[t] = abs(x0 - y0[t]) + abs(x1 - y1[t])
+        for i in range(points.shape[0]):
+            x0, x1 = points[i, 0], points[i, 1]
+            for t in range(yt.shape[1]):
+                base[i, t] = abs(x0 - yt[0, t]) + abs(x1 - yt[1, t])
     elif code == CHEBYSHEV:
-        for t in range(base.size):
-            base[t] = max(abs(x0 - y0[t]), abs(x1 - y1[t]))
+        for i in range(points.shape[0]):
+            x0, x1 = points[i, 0], points[i, 1]
+            for t in range(yt.shape[1]):
+                base[i, t] = max(abs(x0 - yt[0, t]), abs(x1 - yt[1, t]))
     else:
-        for t in range(base.size):
-            delta, other = x0 - y0[t], x1 - y1[t]
-            base[t] = delta * delta + other * other
+        for i in range(points.shape[0]):
+            x0, x1 = points[i, 0], points[i, 1]
+            for t in range(yt.shape[1]):
+                delta, other = x0 - yt[0, t], x1 - yt[1, t]
+                base[i, t] = delta * delta + other * other
 
 
 @njit(cache=True, nogil=True)
 def accumulate(code, coordinates, column, base):
     """Take the differences in one coordinate into the bases (r, w).
 
-    A loop a metric, since a branch inside a loop would be a blend of all; the rows inside, since a call a row of
-    32 entries would cost more than the row.
+    A loop a metric and the rows inside, as in :func:`pair`.
     """
     if code == CITYBLOCK:
         for i in range(coordinates.size):

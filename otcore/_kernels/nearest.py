@@ -7,9 +7,10 @@ from numba import njit
 
 from otcore._kernels.boxes import lower_bounds
 from otcore._kernels.cells import LEAF
-from otcore._kernels.ground import block
-from otcore._kernels.planes import beyond
+from otcore._kernels.ground import EUCLIDEAN, bases, finish
+from otcore._kernels.planes import within
 
+ABOVE = 1.0 + 2.0**-48  # 16 u, where squares and the root lose less than 8
 EXACT = (1.0, 0.0)  # bounds of boxes are never above the entries, as floats: no slack
 
 
@@ -37,15 +38,17 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
     """
     m, K = value.shape
     near, far = np.empty((1, LEAF)), np.empty((1, supers[1].size))
-    low, high = np.empty(x.shape[1]), np.empty(x.shape[1])
-    seed = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
+    low, high, every, kept = np.empty(x.shape[1]), np.empty(x.shape[1]), np.arange(LEAF), np.arange(LEAF + 1)
+    # The source leaf that served the last tile: neighbours in kd order mostly want the same.  (A literal is a type of
+    # its own, and what is called with it would be compiled twice.)
+    seed = np.int64(0)
     for j in range(0, m, LEAF):
         tile = yt[:, j : j + LEAF].copy()
         entry = np.empty((LEAF, tile.shape[1]))
         worst = value[j : j + LEAF, K - 1].copy()
         for k in range(low.size):
             low[k], high[k] = tile[k].min(), tile[k].max()
-        _visit(ground, x, h, seed, tile, entry, worst, value, label, j)
+        _visit(ground, x, h, seed, every[: min(LEAF, h.size - seed * LEAF)], tile, entry, worst, value, label, j)
         lower_bounds(ground, EXACT, low, high, supers, 0, far)
         for t in range(far.size):
             s = (seed // LEAF + t) % far.size  # nearby ones first
@@ -62,25 +65,42 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
                 if leaf == seed:
                     continue
                 points, heights = x[leaf * LEAF : (leaf + 1) * LEAF], h[leaf * LEAF : (leaf + 1) * LEAF]
-                if not beyond(ground, EXACT, points, heights, leaves[0], leaf, tile, low, high, worst):
-                    _visit(ground, x, h, leaf, tile, entry, worst, value, label, j)
+                count = within(ground, EXACT, points, heights, leaves[0], leaf, tile, low, high, worst, kept)
+                if count > 0:
+                    _visit(ground, x, h, leaf, kept[:count], tile, entry, worst, value, label, j)
         if label[j, 0] >= 0:
             seed = label[j, 0] // LEAF
 
 
 @njit(cache=True, nogil=True)
-def _visit(ground, x, h, leaf, tile, entry, worst, value, label, j):
-    """Take the pairs of one source leaf and one tile into the lists of its points ``j, j + 1, ...``."""
-    points, heights = x[leaf * LEAF : (leaf + 1) * LEAF], h[leaf * LEAF : (leaf + 1) * LEAF]
-    block(ground, points, tile, entry[: heights.size])
+def _visit(ground, x, h, leaf, kept, tile, entry, worst, value, label, j):
+    """Take the pairs of some points of a source leaf and one tile into the lists of its points ``j, j + 1, ...``."""
+    points = np.empty((kept.size, x.shape[1]))
+    for i in range(kept.size):
+        for k in range(x.shape[1]):
+            points[i, k] = x[leaf * LEAF + kept[i], k]
+    bases(ground[0], points, tile, entry[: kept.size])
+    per = 1.0 / ground[2]
+    rooted = ground[0] == EUCLIDEAN and ground[1] == 1.0 and per < np.inf
+    if not rooted:
+        finish(ground, entry[: kept.size].reshape(-1))
     last = value.shape[1] - 1
-    for i in range(heights.size):
+    for i in range(kept.size):
+        source = leaf * LEAF + kept[i]
         row, hits = entry[i], 0
+        if rooted:  # roots are slow: the squares tell which rows need them
+            for t in range(worst.size):
+                most = max(worst[t] + h[source], 0.0) * per
+                hits += row[t] <= most * most * ABOVE
+            if hits == 0:
+                continue
+            finish(ground, row)
+            hits = 0
         for t in range(worst.size):
-            row[t] -= heights[i]
+            row[t] -= h[source]
             hits += row[t] < worst[t]
         if hits > 0:
             for t in range(worst.size):
                 if row[t] < worst[t]:
-                    insert(value[j + t], label[j + t], row[t], leaf * LEAF + i)
+                    insert(value[j + t], label[j + t], row[t], source)
                     worst[t] = value[j + t, last]

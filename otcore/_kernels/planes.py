@@ -56,8 +56,10 @@ def touch(ground, t, reach, slope):
 
 
 @njit(cache=True, nogil=True)
-def beyond(ground, pruning, points, h, corners, leaf, tile, low, high, worst):
-    """Whether all of ``M_lo[i, t] - h[i]`` are above ``worst[t]``, for the points of a leaf and those of a tile.
+def within(ground, pruning, points, h, corners, leaf, tile, low, high, worst, kept):
+    """Write to ``kept`` the points i of a leaf for which not all ``M_lo[i, t] - h[i]`` are above ``worst[t]``.
+
+    Returns how many these are; some that are beyond may be among them.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def beyond(ground, pruning, points, h, corners, leaf, tile, low, high, worst):
     tile : (d, w) points, transposed; low, high : (d,) corners of their box
     """
     d = low.size
-    t, reach, slope = np.empty(d), np.empty(d), np.empty(d)
+    t, reach, slope, lift = np.empty(d), np.empty(d), np.empty(d), np.empty(h.size)
     for k in range(d):
         t[k] = 0.5 * (low[k] + high[k]) - 0.5 * (corners[0, k, leaf] + corners[1, k, leaf])
         reach[k] = 0.5 * (high[k] - low[k]) + 0.5 * (corners[1, k, leaf] - corners[0, k, leaf])
@@ -75,17 +77,21 @@ def beyond(ground, pruning, points, h, corners, leaf, tile, low, high, worst):
     size = value
     for k in range(d):
         size += abs(slope[k]) * (abs(t[k]) + 2.0 * reach[k])
-    top, largest = -np.inf, 0.0
+    largest = 0.0
     for i in range(h.size):
         s = h[i]
         for k in range(d):
             s += slope[k] * (points[i, k] - 0.5 * (corners[0, k, leaf] + corners[1, k, leaf]))
-        top, largest = max(top, s), max(largest, abs(h[i]))
-    bound = value - top - (SLACK * ground[1] + (1.0 - pruning[0])) * (size + largest) - pruning[1]
+        lift[i], largest = s, max(largest, abs(h[i]))
+    deepest = -np.inf
     for j in range(worst.size):
         s = worst[j]
         for k in range(d):
             s -= slope[k] * (tile[k, j] - 0.5 * (low[k] + high[k]))
-        if not s < bound:
-            return False
-    return True
+        deepest = max(deepest, s)
+    slack = (SLACK * ground[1] + (1.0 - pruning[0])) * (size + largest) + pruning[1]
+    count = 0
+    for i in range(h.size):
+        kept[count] = i
+        count += not deepest < value - lift[i] - slack
+    return count

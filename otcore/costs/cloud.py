@@ -106,8 +106,6 @@ class CloudCost(Cost):
         return self._between(self._x[i0:i1], self._y_t)
 
     def at(self, i: Indices, j: Indices) -> Array:
-        if self.x.shape[1] <= PRUNED_DIMENSIONS:
-            return self._of_differences(self._x[i] - self._y[j])
         from otcore._kernels.cloud import pairs
 
         out = np.empty(np.size(i))

@@ -17,12 +17,13 @@ from otcore.engines.pricing import Arcs, late
 
 __all__ = ["BLOCK", "Net", "settle"]
 
-BLOCK = 2000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
+BLOCK = 3000  # rows that are pivoted as they are: with their columns and branchings they stay in the cache
 BORDER = 4000  # the same once most is done: larger blocks, fewer borders
 FAN = 8  # parts of a range; 2 and 4 contract more often, nothing else
 NEAR = 4  # rows on either side of a violated one that join its block
 ROUNDS = 30  # over the borders of an inner range; the outer ones see what is left
-PAYS = 100  # pivots that a block must find: contracting a tree costs about as much as so many pivots on all of it
+ROUND = 20  # pivots on the whole net that a round must find to pay,
+PAYS = 1_000_000  # and each of its blocks, over the rows: on many of them a pivot costs more
 CHUNK = 4096  # pivots between looks at the clock
 
 
@@ -33,6 +34,7 @@ class Net(NamedTuple):
     ----------
     tree : simplex.Tree
     gone : record of lost paths, see :func:`otcore._kernels.simplex.pivots`
+    label : the node of each node in a contracted tree, where it is one; NONE between contractions
     start : (rows + 1,) the arcs of row r are ``start[r] .. start[r + 1] - 1``
     tail, head : nodes of the arcs
     cost : of the arcs
@@ -40,6 +42,7 @@ class Net(NamedTuple):
 
     tree: simplex.Tree
     gone: Indices
+    label: Unsigned
     start: Indices
     tail: Unsigned
     head: Unsigned
@@ -49,7 +52,8 @@ class Net(NamedTuple):
     def of(cls, tree: simplex.Tree, arcs: Arcs, n: int) -> Net:
         """The net of a whole transportation problem with ``n`` rows, whose arcs come row by row."""
         start = np.append(0, np.cumsum(np.bincount(arcs.i, minlength=n)))
-        return cls(tree, np.empty(0, np.int64), start, *arcs.nodes(n), arcs.cost)
+        label = np.full_like(tree.order, simplex.NONE)
+        return cls(tree, np.empty(0, np.int64), label, start, *arcs.nodes(n), arcs.cost)
 
     @property
     def rows(self) -> int:
@@ -64,10 +68,10 @@ def settle(net: Net, slack: float, deadline: float | None, limit: float, outermo
     """
     if net.rows <= BLOCK:
         return _pivot(net, slack, deadline)
-    simplex.refresh(net.tree)
     marked = np.empty(net.rows, np.bool_)
     pivots = rounds = 0
     while (outermost or rounds < ROUNDS) and pivots < limit and not late(deadline):
+        simplex.refresh(net.tree)
         contraction.violating(net.tree, net.start, net.tail, net.head, net.cost, 2 * slack, NEAR, marked)
         rows, before = np.flatnonzero(marked), pivots
         if not rows.size:
@@ -76,12 +80,13 @@ def settle(net: Net, slack: float, deadline: float | None, limit: float, outermo
         if everywhere:
             rows, count = np.arange(net.rows), FAN
         else:
-            count = -(-rows.size // max(BORDER, net.rows // 64))
+            count = -(-rows.size // BORDER)
         for part in np.array_split(rows, count):
             if pivots < limit:
                 pivots += _within(net, part, slack, deadline, limit - pivots, flat=not everywhere)
         rounds += 1
-        if pivots - before <= PAYS * count:
+        contraction.thread(net.tree)  # once for all of its parts, which only ask for parents
+        if pivots - before <= ROUND + count * PAYS // net.rows:
             break
     return pivots
 
@@ -99,16 +104,14 @@ def _within(net: Net, rows: Indices, slack: float, deadline: float | None, limit
     """Settle the arcs of some rows on the contracted tree and carry the result back."""
     if late(deadline):
         return 0
-    arcs = contraction.arcs_of(net.start, rows)
-    tail, head = net.tail[arcs], net.head[arcs]
-    small, node, label = contraction.contract(net.tree, np.append(tail, head))
+    arcs, start = contraction.arcs_of(net.start, rows)
+    small, node = contraction.contract(net.tree, net.tail, net.head, arcs, net.label)
     before = small.up.copy(), small.down.copy()
     simplex.centre(small, np.empty_like(node))
-    start = np.append(0, np.cumsum(net.start[rows + 1] - net.start[rows]))
-    part = Net(small, np.zeros(node.size, np.int64), start, label[tail], label[head], net.cost[arcs])
+    ends = contraction.taken(net.label, net.tail, net.head, net.cost, arcs)
+    part = Net(small, np.zeros(node.size, np.int64), np.full_like(node, simplex.NONE), start, *ends)
     pivots = _pivot(part, slack, deadline) if flat else settle(part, slack, deadline, limit, outermost=False)
     if pivots > 0:
-        contraction.expand(net.tree, net.gone, small, before, part.gone, node, label, arcs)
-        contraction.thread(net.tree)
-        simplex.refresh(net.tree)
+        contraction.expand(net.tree, net.gone, small, before, part.gone, node, net.label, arcs)
+    net.label[node] = simplex.NONE
     return pivots

@@ -118,7 +118,7 @@ def _pairs(keys: Indices, m: int) -> tuple[Indices, Indices]:
 
 def most_of(worst: Arcs, n: int, m: int) -> int:
     """How many violated arcs a row may add in the next round, after what this round found among n rows, m columns."""
-    rows = np.unique(worst.i).size
+    rows = int(np.count_nonzero(np.bincount(worst.i)))
     return max(WORST, min(WORST * n // (SHARED * rows), KEPT // max(n, m))) if rows else WORST
 
 

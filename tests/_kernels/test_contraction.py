@@ -33,8 +33,9 @@ def test_contracted_arcs_are_whole_paths(seed):
     rng = np.random.default_rng(seed)
     n, m = rng.integers(2, 40, 2)
     _, _, _, tree = instance(rng, n, m)
-    nodes = rng.integers(0, n + m, rng.integers(1, n + m)).astype(simplex.NODE)
-    small, node, label = contraction.contract(tree, nodes)
+    nodes = rng.integers(0, n + m, 2 * rng.integers(1, n + m)).astype(simplex.NODE)
+    label = np.full(n + m, simplex.NONE)
+    small, node = contraction.contract(tree, *np.array_split(nodes, 2), np.arange(nodes.size // 2), label)
     assert set(nodes) <= set(node) and node.size < 2 * np.unique(nodes).size
     assert np.array_equal(label[node], np.arange(node.size)) and (label != simplex.NONE).sum() == node.size
     assert small.parent[0] == simplex.NONE and small.size[0] == node.size
@@ -62,11 +63,14 @@ def test_pivots_among_some_rows_leave_a_feasible_tree_of_lower_cost(seed):
         rows = np.flatnonzero(rng.random(n) < 0.5)
         if not rows.size:
             continue
-        arcs = contraction.arcs_of(net.start, rows)
-        tail, head = net.tail[arcs], net.head[arcs]
-        small, node, label = contraction.contract(tree, np.append(tail, head))
+        arcs, start = contraction.arcs_of(net.start, rows)
+        assert np.array_equal(arcs, (m * rows[:, None] + np.arange(m)).ravel()) and (np.diff(start) == m).all()
+        label = np.full(n + m, simplex.NONE)
+        small, node = contraction.contract(tree, net.tail, net.head, arcs, label)
+        tail, head, cost = contraction.taken(label, net.tail, net.head, net.cost, arcs)
+        assert np.array_equal(node[tail], net.tail[arcs]) and np.array_equal(node[head], net.head[arcs])
         residuals, lost = (small.up.copy(), small.down.copy()), np.zeros(node.size, np.int64)
-        _, _, optimal = simplex.pivots(small, label[tail], label[head], net.cost[arcs], 0, 10**9, 0.0, lost)
+        _, _, optimal = simplex.pivots(small, tail, head, cost, 0, 10**9, 0.0, lost)
         contraction.expand(tree, net.gone, small, residuals, lost, node, label, arcs)
         contraction.thread(tree)
         simplex.refresh(tree)
@@ -91,6 +95,7 @@ def test_blocks_within_blocks_end_at_the_optimum(seed, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 6)
     monkeypatch.setattr(blocks, "BORDER", 9)
     monkeypatch.setattr(blocks, "FAN", 3)
+    monkeypatch.setattr(blocks, "ROUND", 0)
     monkeypatch.setattr(blocks, "PAYS", 0)
     rng = np.random.default_rng(seed)
     n, m = 90, 110

@@ -8,7 +8,7 @@ import pytest
 from otcore._kernels import boxes
 from otcore._kernels.cells import kd_order
 from otcore._kernels.ground import CITYBLOCK
-from otcore._kernels.planes import beyond, touch
+from otcore._kernels.planes import touch, within
 from otcore.costs import CloudCost
 
 
@@ -31,9 +31,9 @@ def test_a_plane_is_nowhere_above_the_cost(metric, exponent, d):
 @pytest.mark.parametrize("metric", ["euclidean", "cityblock", "chebyshev"])
 @pytest.mark.parametrize("exponent", [1.0, 2.0, 2.5])
 @pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_nothing_beyond_is_within(metric, exponent, offset):
+def test_nothing_left_out_is_within(metric, exponent, offset):
     rng = np.random.default_rng(1)
-    answers = set()
+    kept, counts = np.empty(21, np.int64), set()
     for _ in range(300):
         x, y = rng.random((20, 2)), rng.random((15, 2)) + 3 * rng.normal(size=2) + offset
         cost = CloudCost(x, y, metric, exponent)
@@ -43,10 +43,10 @@ def test_nothing_beyond_is_within(metric, exponent, offset):
         low, high = y.min(axis=0), y.max(axis=0)
         widths = cost.enclosure.shrink, cost.enclosure.eta
         leaf = boxes.corners(cost._x_t, 32)
-        answer = beyond(cost.ground, widths, cost._x, h, leaf, 0, cost._y_t, low, high, worst)
-        assert not answer or (pairs > worst).all()
-        answers.add(answer)
-    assert answers == {True, False}
+        count = within(cost.ground, widths, cost._x, h, leaf, 0, cost._y_t, low, high, worst, kept)
+        assert (np.delete(pairs, kept[:count], axis=0) > worst).all() and (np.diff(kept[:count]) > 0).all()
+        counts.add(count)
+    assert {0, 20} < counts  # and some in between
 
 
 def test_a_translation_is_priced_by_few_pairs():
@@ -58,7 +58,7 @@ def test_a_translation_is_priced_by_few_pairs():
     cost = CloudCost(x, y, "euclidean", 2.0)
     h, leaves = -200.0 * x[:, 0], boxes.corners(cost._x_t, 32)  # M - h is least along the translation
     least = (cost.to_dense() - h[:, None]).min(axis=0)
-    bound, by_boxes, by_planes = np.empty((1, 64)), 0, 0
+    bound, kept, by_boxes, by_planes = np.empty((1, 64)), np.empty(33, np.int64), 0, 0
     for k in range(64):
         tile, worst = np.ascontiguousarray(cost._y_t[:, 32 * k : 32 * k + 32]), least[32 * k : 32 * k + 32]
         low, high = tile.min(axis=1), tile.max(axis=1)
@@ -66,5 +66,6 @@ def test_a_translation_is_priced_by_few_pairs():
         by_boxes += (bound[0] > worst.max()).sum()
         for s in range(64):
             part = slice(32 * s, 32 * s + 32)
-            by_planes += beyond(cost.ground, (1.0, 0.0), cost._x[part], h[part], leaves, s, tile, low, high, worst)
+            box = leaves, s, tile, low, high
+            by_planes += within(cost.ground, (1.0, 0.0), cost._x[part], h[part], *box, worst, kept) == 0
     assert by_boxes < 64 and by_planes > 64 * 64 / 2
