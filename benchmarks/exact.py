@@ -111,7 +111,7 @@ ROWS = [
     Row("space, squared", points(3, 2.0), 5000, 5, 10),
     Row("space, squared", points(3, 2.0), 20_000, 6, 3, "", 1),
     Row("images 64^2, squared", images(2.0), 64**2, 50, 100, "emd", 1),
-    Row("images 64^2, distance", images(1.0), 64**2, 50, 100, "emd", 1),
+    Row("images 64^2, distance", images(1.0), 64**2, 50, 100),
     *(Row(f"images {k}^2, squared", images(2.0), k * k, *t, "", 1) for k, t in ((128, (2, 1)), (256, (20, 6)))),
     *(Row(f"images {k}^2, distance", images(1.0), k * k, *t, "", 1) for k, t in ((128, (4, 2)), (256, (40, 12)))),
     *(

@@ -64,7 +64,9 @@ def solve(cost: CloudCost, a: Weights, b: Weights, deadline: float | None = None
             arcs, f = pricing.nearby(g, hurry=late(deadline))
             extended = f, g
             basis = refined(above, level, state.basis)
-        for state in generate(level.cost, basis, arcs, level.masses, pricing, deadline, ordered=True):
+        states = generate(level.cost, basis, arcs, level.masses, pricing, deadline, ordered=True)
+        del arcs, basis  # the first of many: held here they would stay in memory to the end
+        for state in states:
             if level.cost is cost:  # until the tree is optimal, the cells know better potentials
                 yield state if state.optimal or extended is None else replace(state, f=extended[0], g=extended[1])
         above = level

@@ -20,7 +20,8 @@ __all__ = ["WORST", "Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "mo
 
 CHEAPEST = 8  # arcs a row and a column to start from; 6 and 10 take about as long, 15 longer
 MOST = 4 * CHEAPEST  # where many cost the same
-NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower
+NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower;
+NEAR = 4  # under a distance, whose optimum uses longer arcs that no neighbourhood has, 8 are slower, too
 WORST = 4  # violated arcs that a row may add in one round,
 SHARED = 8  # and more where fewer than one row in so many has any: a heavy row needs hundreds,
 KEPT = 1 << 19  # as long as all rows, or columns where these ask, do not keep more than that together
@@ -257,13 +258,16 @@ class Boxed:
         Unless it is given, ``f`` is the c-transform of ``g``; in a ``hurry`` there is no more than that.
         """
         n, m = self.cost.shape
-        few = 1 if hurry else min(NEAREST, m)
+        some = (
+            NEAR if self.cost.exponent == 1.0 and f is None else NEAREST
+        )  # given potentials have ties, the tree's arcs
+        few = 1 if hurry else min(some, m)
         least, row_j = self.y.nearest(self.cost, g, self.x.points_t, np.full(n, np.inf), few)
         f = least[:, 0].copy() if f is None else f
         if hurry:
             return Arcs(np.arange(n), row_j[:, 0], least[:, 0] + g[row_j[:, 0]]), f
         del least  # a million points have many neighbours
-        _, column_i = self.x.nearest(self.cost, f, self.y.points_t, np.full(m, np.inf), min(NEAREST, n))
+        _, column_i = self.x.nearest(self.cost, f, self.y.points_t, np.full(m, np.inf), min(some, n))
         row_j += m * np.arange(n)[:, None]
         column_i *= m
         column_i += np.arange(m)[:, None]
