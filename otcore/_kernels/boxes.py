@@ -75,15 +75,22 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
 
 
 @njit(cache=True, nogil=True)
+def picked(x, leaf, kept):
+    """Some points of a leaf, (kept.size, d)."""
+    points = np.empty((kept.size, x.shape[1]))
+    for i in range(kept.size):
+        for k in range(x.shape[1]):
+            points[i, k] = x[leaf * LEAF + kept[i], k]
+    return points
+
+
+@njit(cache=True, nogil=True)
 def visit(ground, enclosure, x, f, leaf, kept, tile, entry, best, error):
     """Take the pairs of some points of one source leaf and one tile into the minima."""
-    points, h = np.empty((kept.size, x.shape[1])), np.empty(kept.size)
+    h = np.empty(kept.size)
     for i in range(kept.size):
-        source = leaf * LEAF + kept[i]
-        h[i] = f[source]
-        for k in range(x.shape[1]):
-            points[i, k] = x[source, k]
-    block(ground, points, tile, entry[: h.size])
+        h[i] = f[leaf * LEAF + kept[i]]
+    block(ground, picked(x, leaf, kept), tile, entry[: h.size])
     keep_minimum(enclosure, entry[: h.size], h, best, error)
 
 

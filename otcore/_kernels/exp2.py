@@ -100,30 +100,10 @@ else:
         return x(x, n), build
 
 
-@njit(cache=True, nogil=True)
-def exp2(t):
-    """``2**t`` for a float64 that is not nan, to 1 ulp; 0 below 2^LOWEST (and for -inf), at most 2^HIGHEST."""
-    u = min(max(t, LOWEST), HIGHEST)
-    n = rint(u)
-    r = u - n
-    p = fma(r, C[11], C[10])
-    p = fma(r, p, C[9])
-    p = fma(r, p, C[8])
-    p = fma(r, p, C[7])
-    p = fma(r, p, C[6])
-    p = fma(r, p, C[5])
-    p = fma(r, p, C[4])
-    p = fma(r, p, C[3])
-    p = fma(r, p, C[2])
-    p = fma(r, p, C[1])
-    p = fma(r, p, C[0])
-    return shifted(p, n + SHIFTER) if t >= LOWEST else 0.0
-
-
 @njit(cache=True, nogil=True, inline="always")
-def parted(t):
-    """The nearest integer n to t as far as results are floats, and the rest ``t - n``."""
-    u = min(max(t, VANISHING), HIGHEST)
+def parted(t, lowest):
+    """The nearest integer n to t, kept between ``lowest`` and HIGHEST, and the rest ``t - n``."""
+    u = min(max(t, lowest), HIGHEST)
     n = rint(u)
     return n, u - n
 
@@ -135,9 +115,27 @@ def joined(p, n):
 
 
 @njit(cache=True, nogil=True)
+def exp2(t):
+    """``2**t`` for a float64 that is not nan, to 1 ulp; 0 below 2^LOWEST (and for -inf), at most 2^HIGHEST."""
+    n, r = parted(t, LOWEST)
+    p = fma(r, C[11], C[10])
+    p = fma(r, p, C[9])
+    p = fma(r, p, C[8])
+    p = fma(r, p, C[7])
+    p = fma(r, p, C[6])
+    p = fma(r, p, C[5])
+    p = fma(r, p, C[4])
+    p = fma(r, p, C[3])
+    p = fma(r, p, C[2])
+    p = fma(r, p, C[1])
+    p = fma(r, p, C[0])
+    return joined(p, n) if t >= LOWEST else 0.0
+
+
+@njit(cache=True, nogil=True)
 def exp2_short(t):
     """``2**t`` for a float64 that is not nan, to SHORT; below 2^LOWEST at most 2^LOWEST, and 0 from -1023 down."""
-    n, r = parted(t)
+    n, r = parted(t, VANISHING)
     p = fma(r, D[9], D[8])
     p = fma(r, p, D[7])
     p = fma(r, p, D[6])
@@ -159,10 +157,10 @@ def horner(r, p, c):
 @njit(cache=True, nogil=True, inline="always")
 def exp2_short_four(t, u, v, w):
     """:func:`exp2_short` of four, the same bits: their chains of products wait beside each other, not in turn."""
-    n0, r0 = parted(t)
-    n1, r1 = parted(u)
-    n2, r2 = parted(v)
-    n3, r3 = parted(w)
+    n0, r0 = parted(t, VANISHING)
+    n1, r1 = parted(u, VANISHING)
+    n2, r2 = parted(v, VANISHING)
+    n3, r3 = parted(w, VANISHING)
     r = r0, r1, r2, r3
     p = horner(r, (D[9], D[9], D[9], D[9]), D[8])
     p = horner(r, p, D[7])

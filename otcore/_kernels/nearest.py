@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from otcore._kernels.boxes import lower_bounds
+from otcore._kernels.boxes import lower_bounds, picked
 from otcore._kernels.cells import LEAF
 from otcore._kernels.ground import EUCLIDEAN, bases, finish
 from otcore._kernels.planes import within
@@ -75,11 +75,7 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
 @njit(cache=True, nogil=True)
 def _visit(ground, x, h, leaf, kept, tile, entry, worst, value, label, j):
     """Take the pairs of some points of a source leaf and one tile into the lists of its points ``j, j + 1, ...``."""
-    points = np.empty((kept.size, x.shape[1]))
-    for i in range(kept.size):
-        for k in range(x.shape[1]):
-            points[i, k] = x[leaf * LEAF + kept[i], k]
-    bases(ground[0], points, tile, entry[: kept.size])
+    bases(ground[0], picked(x, leaf, kept), tile, entry[: kept.size])
     per = 1.0 / ground[2]
     rooted = ground[0] == EUCLIDEAN and ground[1] == 1.0 and per < np.inf
     if not rooted:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
 QUARTER = COLUMNS // 4
-PIECE = 64
+PIECE = 64  # entries that are taken by four parts where a tile is not whole
 ROWS = 8  # rows that share a read of the column sums, and of points in a cloud a box
 BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
 FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it

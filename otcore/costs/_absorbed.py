@@ -20,8 +20,9 @@ from otcore.costs._sweep import Kernel, in_chunks, sweep
 if TYPE_CHECKING:
     from otcore.costs.dense import DenseCost
 
-__all__ = ["Absorbed"]
+__all__ = ["DTYPES", "Absorbed"]
 
+DTYPES = "float32", "float64"  # of a kernel
 FAR = {"float32": 20.0, "float64": 100.0}  # bits that a potential may move before it is absorbed again
 LEAST = {"float32": 2.0**-90, "float64": 2.0**-700}  # sum, of about one, that has kept its digits
 SINGLE = 2.0**-22  # marginal error below which singles, whose sums are right to some 2^-25, are no longer a measure
@@ -40,7 +41,7 @@ class Absorbed:
 
     def __init__(self, cost: DenseCost, dtype: str | None = None) -> None:
         self.cost = cost
-        self._kinds = ["float32", "float64"] if dtype is None else [dtype]
+        self._kinds = DTYPES if dtype is None else (dtype,)
         self._kind = self._kinds[0]
         self._factor, self._stale = 0.0, True
         self._K: NDArray[Any] = np.empty((0, 0), self._kind)

@@ -258,9 +258,8 @@ class Boxed:
         Unless it is given, ``f`` is the c-transform of ``g``; in a ``hurry`` there is no more than that.
         """
         n, m = self.cost.shape
-        some = (
-            NEAR if self.cost.exponent == 1.0 and f is None else NEAREST
-        )  # given potentials have ties, the tree's arcs
+        # Given potentials have ties: the arcs of the tree that they come from.
+        some = NEAR if self.cost.exponent == 1.0 and f is None else NEAREST
         few = 1 if hurry else min(some, m)
         least, row_j = self.y.nearest(self.cost, g, self.x.points_t, np.full(n, np.inf), few)
         f = least[:, 0].copy() if f is None else f

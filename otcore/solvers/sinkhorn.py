@@ -15,7 +15,7 @@ from otcore._gate import as_number
 from otcore._types import Potential
 from otcore.certify.regularised import regularised_interval
 from otcore.certify.rounding import in_units
-from otcore.costs._absorbed import FAR
+from otcore.costs._absorbed import DTYPES
 from otcore.engines.coarse import Level, coarse_start, crowd, levels
 from otcore.engines.entropic import Iterate, coarse_epsilon, shares, sinkhorn
 from otcore.errors import UnsupportedProblemError
@@ -130,7 +130,7 @@ class Sinkhorn:
             value = getattr(self, name)
             whole = isinstance(value, Integral) and int(value) >= 1
             self._take(name, int(value) if whole else value, whole, "a whole number >= 1")
-        self._take("dtype", kind := _kind(self.dtype), kind in (None, *FAR), "float32, float64 or None")
+        self._take("dtype", kind := _kind(self.dtype), kind in (None, *DTYPES), "float32, float64 or None")
         self._take("accelerate", self.accelerate, isinstance(self.accelerate, bool), "True or False")
 
     def _take(self, name: str, value: Any, holds: bool, expected: str) -> None:
