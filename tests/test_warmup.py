@@ -14,7 +14,7 @@ CODE = """
 import numpy as np, otcore, sys
 def known():
     return {(f"{m}.{k}", s) for m, home in list(sys.modules.items()) if m.startswith("otcore._kernels")
-            for k, v in vars(home).items() if hasattr(v, "signatures") for s in v.signatures}
+            for k, v in vars(home).items() if hasattr(v, "py_func") for s in v.signatures}
 otcore.warmup()
 before = known()
 rng = np.random.default_rng(1)

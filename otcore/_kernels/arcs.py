@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel, linear
 from otcore._kernels.nearest import insert
 from otcore._kernels.tree import spanning_forest
 
@@ -12,7 +12,7 @@ TILE = 64  # columns tested at once: counting hits vectorises, a search for the 
 LANES = 40  # no power of two: the nearest pixels of an image must not share a lane
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def fill(i, j, a, b):
     """Send what fits along each arc (i, j) in turn, then from the north-west corner: n + m - 1 arcs of a tree.
 
@@ -49,7 +49,7 @@ def fill(i, j, a, b):
     return out_i, out_j
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def tight(n, m, i, j, order):
     """The arcs (i, j) in another order: those of the tightest spanning forest from its leaves inwards, then all.
 
@@ -94,7 +94,7 @@ def tight(n, m, i, j, order):
     return out_i, out_j
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _least_of(values, k):
     """The ``k``-th smallest of some values, or of fewer the infinity that fills them up."""
     least = np.full(k, np.inf)
@@ -108,7 +108,7 @@ def _least_of(values, k):
     return least[k - 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def tops(rows, i0, g, k, f, row_top, lanes):
     """Row minima ``f`` of ``M - g``, and what about ``k`` entries of each row do not exceed.
 
@@ -141,13 +141,13 @@ def tops(rows, i0, g, k, f, row_top, lanes):
             _lower(x, lanes[i % LANES])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lower(x, best):
     for t in range(x.size):
         best[t] = x[t] if x[t] < best[t] else best[t]
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def column_tops(lanes, k, out):
     """What about ``k`` entries of each column do not exceed, from the minima of its lanes."""
     column = np.empty(lanes.shape[0])  # contiguous, as the rows of `tops` are: compiled once
@@ -157,7 +157,7 @@ def column_tops(lanes, k, out):
         out[j] = _least_of(column, k)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hits(row, g, f, row_top, column_top):
     """How many entries are low for their row or for their column."""
     hits = 0
@@ -167,7 +167,7 @@ def _hits(row, g, f, row_top, column_top):
     return hits
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
     """Collect, row by row, the finite arcs that are low for their row or for their column.
 
@@ -204,7 +204,7 @@ def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def violations(rows, i0, f, g, tolerance, worst_r, worst_j):
     """Collect the arcs of lowest ``M_ij - f_i - g_j < -tolerance`` of each of these rows.
 
@@ -228,7 +228,7 @@ def violations(rows, i0, f, g, tolerance, worst_r, worst_j):
                         insert(worst_r[i], worst_j[i], x, j)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bridges(rows, i0, n, f, g, component, best, best_i, best_j):
     """The arc of least ``M_ij - f_i - g_j`` that leaves each component; a forbidden one if there is no other."""
     for r in range(rows.shape[0]):

@@ -7,8 +7,8 @@ bits, which order as floats do, give up as many low ones as an index needs, and 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.sums import fma, two_sum
 
 __all__ = ["area", "pack", "settle", "unpack"]
@@ -17,7 +17,7 @@ SIGN, ONE, ZERO = np.uint64(1 << 63), np.uint64(1), np.uint64(0)
 LEAD = np.uint64(61)  # the highest bit of a key, always set: as floats, keys are positive, normal and finite
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack(x, w, bits, keys, records):
     """Keys (n,) that sort as floats almost as x does, each with its index in the last ``bits``.
 
@@ -40,7 +40,7 @@ def pack(x, w, bits, keys, records):
         keys[i] = (ONE << LEAD) | (k & ~index) | np.uint64(i)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unpack(keys, bits, records, w):
     """Sorted ``keys`` (n,) become the positions they stand for, and ``w`` (n,) their weights; both as bits."""
     index = (ONE << np.uint64(bits)) - ONE
@@ -49,7 +49,7 @@ def unpack(keys, bits, records, w):
         keys[k], w[k] = records[i, 0], records[i, 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle(x, w, patience):
     """Sort x (n,), and w (n,) along with it, by insertion; False, with x a mess, after ``patience`` moves."""
     for k in range(1, x.size):
@@ -65,7 +65,7 @@ def settle(x, w, patience):
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def area(x, a, y, b, ratio, ratio_low):
     """``int |F - G|`` as an unrounded pair: F sums a (n,) up to a point, G sums ``b (ratio + ratio_low)`` (m,).
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from otcore._kernels._kernel import kernel, linear
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def add_rows(M, cell, share, out):
     """``out[cell[i]] += share[i] M[i]`` for costs M (r, m), cells and shares (r,)."""
     for i in range(M.shape[0]):

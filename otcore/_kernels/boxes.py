@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.cells import LEAF
 from otcore._kernels.cloud import keep_minimum, round_down
 from otcore._kernels.ground import accumulate, block, finish
@@ -32,7 +32,7 @@ def highest(f: Potential, width: int) -> Array:
     return np.maximum.reduceat(f, np.arange(0, f.size, width))
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda ground, enclosure, pruning, x, f, leaves, supers, yt, out: x.size * out.size)
 def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out):
     """``out[j] = min_i (M_lo[i, j] - f[i])``, rounded down: :func:`otcore._kernels.cloud.ctransform`, sooner.
 
@@ -74,7 +74,7 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
         round_down(best, error)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def picked(x, leaf, kept):
     """Some points of a leaf, (kept.size, d)."""
     points = np.empty((kept.size, x.shape[1]))
@@ -84,7 +84,7 @@ def picked(x, leaf, kept):
     return points
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def visit(ground, enclosure, x, f, leaf, kept, tile, entry, best, error):
     """Take the pairs of some points of one source leaf and one tile into the minima."""
     h = np.empty(kept.size)
@@ -94,7 +94,7 @@ def visit(ground, enclosure, x, f, leaf, kept, tile, entry, best, error):
     keep_minimum(enclosure, entry[: h.size], h, best, error)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lower_bounds(ground, pruning, low, high, sources, start, bound):
     """``bound[0, t] <= M_lo - f`` for all pairs of box ``start + t`` of the sources and the box from low to high."""
     corners, top = sources

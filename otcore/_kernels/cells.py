@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from otcore._kernels._kernel import kernel, linear
 
 LEAF = 32  # points a box holds; cuts fall between boxes, so that no box straddles a cut
 SUPER = LEAF * LEAF
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cut(size):
     """Where a range of ``size`` points is halved: between whole super-boxes, then whole boxes, then points."""
     unit = SUPER if size > SUPER else LEAF if size > LEAF else 1
     return (size + unit - 1) // unit // 2 * unit
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _select(order, values, lo, hi, k):
     """Permute ``order[lo:hi]`` so that the entries before ``k`` have the smallest values.  [Hoare 1961]"""
     while hi - lo > 1:
@@ -39,7 +40,7 @@ def _select(order, values, lo, hi, k):
             return
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def kd_order(xt):
     """A permutation of the points ``xt`` (d, n): every range is halved by :func:`cut` along its widest side."""
     n = xt.shape[1]
@@ -66,7 +67,7 @@ def kd_order(xt):
     return order
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def halves(edges):
     """The edges (k + 1,) of ranges, each halved once more; single points stay whole."""
     out = np.empty(2 * edges.size, np.int64)
@@ -82,7 +83,7 @@ def halves(edges):
     return out[: k + 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def refine(i, j, flow, row_parts, column_parts, a, b):
     """A spanning tree of the parts with the flow of a tree of cells.
 

@@ -7,14 +7,14 @@ the innermost loops run along contiguous coordinates.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.ground import CHEBYSHEV, CITYBLOCK, block, finish
 
 ROWS, COLUMNS = 8, 256  # a block of entries: 16 kB, half of the first-level cache
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda ground, x, yt, out: x.shape[1] * out.size)
 def fill(ground, x, yt, out):
     """``out[i, j] = M(x_i, y_j)``."""
     for j in range(0, out.shape[1], COLUMNS):
@@ -28,7 +28,7 @@ def fill(ground, x, yt, out):
                     out[i + k, j + t] = part[k, t]
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda ground, x, y, i, j, out: x.shape[1] * i.size)
 def pairs(ground, x, y, i, j, out):
     """``out[k] = M(x_i[k], y_j[k])``, the same floats as :func:`fill`'s; y (m, d)."""
     for k in range(i.size):
@@ -45,7 +45,7 @@ def pairs(ground, x, y, i, j, out):
     finish(ground, out)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda ground, enclosure, x, f, yt, out: x.size * out.size)
 def ctransform(ground, enclosure, x, f, yt, out):
     """``out[j] = min_i (M_lo[i, j] - f[i])`` rounded down where the subtraction at the minimum was inexact.
 
@@ -65,7 +65,7 @@ def ctransform(ground, enclosure, x, f, yt, out):
         round_down(best, error)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_minimum(enclosure, entry, f, best, error):
     """Lexicographic minima of the unrounded differences ``(s, e) = M_lo - f`` [TAOCP 2, 4.2.2, Thm B]."""
     shrink, eta = enclosure
@@ -81,7 +81,7 @@ def keep_minimum(enclosure, entry, f, best, error):
             error[t] = e if less else error[t]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def round_down(best, error):
     """The largest floats known to be <= best + error, in place: one float lower only where that is inexact."""
     for t in range(best.size):

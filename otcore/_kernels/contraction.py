@@ -9,15 +9,15 @@ leaves the basis, the arc of it that is full leaves the large tree.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.simplex import FREE, NODE, NONE, centre, empty_tree, relink
 from otcore._kernels.sums import two_sum
 
 PASSED = NODE(NONE - 1)  # the label of a node inside a path, while joints are looked for
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def arcs_of(start, rows):
     """The positions of the arcs of some rows, row by row, and where those of each begin.
 
@@ -33,7 +33,7 @@ def arcs_of(start, rows):
     return out, begin
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def contract(tree, tail, head, arcs, label):
     """The tree of the paths that join the ends of some arcs; of ``tree`` only the parents and their arcs are read.
 
@@ -92,7 +92,7 @@ def contract(tree, tail, head, arcs, label):
     return small, node
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def taken(label, tail, head, cost, arcs):
     """Some arcs between the nodes of a contracted tree: their tails, heads and costs."""
     out_tail, out_head, out_cost = np.empty(arcs.size, NODE), np.empty(arcs.size, NODE), np.empty(arcs.size)
@@ -102,7 +102,7 @@ def taken(label, tail, head, cost, arcs):
     return out_tail, out_head, out_cost
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def expand(tree, gone, small, before, lost, node, label, arcs):
     """Carry the pivots of the small tree over to the large one.
 
@@ -152,7 +152,7 @@ def expand(tree, gone, small, before, lost, node, label, arcs):
                 w, above = next_up, w
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def preorder(parent, order):
     """Write the nodes to ``order``: each before all that hangs from it, and that without a break."""
     N = parent.size
@@ -174,7 +174,7 @@ def preorder(parent, order):
         v = sibling[v] if v != NONE else NONE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def thread(tree):
     """Order, places and sizes of a tree of which only the parents are known, hung from its centroid."""
     N = tree.parent.size
@@ -188,7 +188,7 @@ def thread(tree):
     centre(tree, np.empty(N, NODE))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def violating(tree, start, tail, head, cost, tolerance, near, out):
     """Mark in ``out`` the rows within ``near`` of one that has an arc of reduced cost below ``-tolerance``."""
     potential, n = tree.potential, start.size - 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from otcore._kernels._kernel import kernel, linear
 
 LANES = 128  # entries a block: sixteen AVX-512 registers; 64 and 256 are slower
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _least(row, h, best):
     """``best = min(best, row - h)`` entry by entry, rounded to nearest."""
     for k in range(row.size):
@@ -16,7 +17,7 @@ def _least(row, h, best):
         best[k] = s if s < best[k] else best[k]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hits(row, h, best):
     """How many entries attain the minimum."""
     count = 0
@@ -25,7 +26,7 @@ def _hits(row, h, best):
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _least_of_row(row, h, best):
     """``_least`` with one number for the whole row: a fifth faster than an array of it."""
     for k in range(row.size):
@@ -33,7 +34,7 @@ def _least_of_row(row, h, best):
         best[k] = s if s < best[k] else best[k]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hits_of_row(row, h, best):
     """``_hits`` with one number for the whole row."""
     count = 0
@@ -42,7 +43,7 @@ def _hits_of_row(row, h, best):
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rounded_up(c, h):
     """Whether fl(c - h) > c - h: the sign of Knuth's TwoSum error; False for a forbidden arc."""
     s = c - h
@@ -55,7 +56,7 @@ def _rounded_up(c, h):
 # (Keeping the error beside the minimum in a single pass takes three times as long: it is compute-bound.)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def column_minima(M, h, out):
     """``out[j] = min_i (M[i, j] - h[i])`` rounded down; inf where every arc is forbidden."""
     n, m = M.shape
@@ -75,7 +76,7 @@ def column_minima(M, h, out):
         out[j] = np.nextafter(out[j], -np.inf) if down[j] else out[j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def row_minima(M, h, out):
     """``out[i] = min_j (M[i, j] - h[j])`` rounded down; inf where every arc is forbidden."""
     n, m = M.shape
@@ -100,7 +101,7 @@ def row_minima(M, h, out):
         out[i] = np.nextafter(least, -np.inf) if down else least
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def centre(M, r, c):
     """Row minima ``r``, column minima ``c`` of what is left, and the largest finite entry left after both."""
     n, m = M.shape

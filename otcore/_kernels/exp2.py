@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
-from numba.extending import intrinsic
+from numba import njit, types
 
+from otcore._kernels._kernel import intrinsic
 from otcore._kernels.sums import fma
 
 __all__ = ["HIGHEST", "LOWEST", "SHORT", "exp2", "exp2_short", "exp2_short_four", "exp2_single"]
@@ -63,41 +63,35 @@ S = tuple(
     )
 )
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
-    def rint(x):
-        """The nearest integer, as a float of the same kind."""
-        return np.rint(x)
+def _shifted(x, n):
+    x = np.asarray(x)[()]  # a float of Python's is no view of bits
+    kind, bits = (np.int32, 23) if isinstance(x, np.float32) else (np.int64, 52)
+    return (x.view(kind) + (n.view(kind) << bits)).view(x.dtype)
 
-    def shifted(x, n):
-        """``x * 2**k``, where the last bits of ``n`` are the integer k: k is added to the exponent of ``x``."""
-        kind, bits = (np.int32, 23) if isinstance(x, np.float32) else (np.int64, 52)
-        value, power = (np.array([v]).view(kind) for v in (x, n))
-        return (value + np.left_shift(power, bits)).view(np.array(x).dtype)[0]
 
-else:
+@intrinsic(np.rint)
+def rint(typing, x):
+    """The nearest integer, as a float of the same kind."""
 
-    @intrinsic
-    def rint(typing, x):
-        """The nearest integer, as a float of the same kind."""
+    def build(context, builder, signature, args):
+        return builder.call(builder.module.declare_intrinsic("llvm.rint", [args[0].type]), args)
 
-        def build(context, builder, signature, args):
-            return builder.call(builder.module.declare_intrinsic("llvm.rint", [args[0].type]), args)
+    return x(x), build
 
-        return x(x), build
 
-    @intrinsic
-    def shifted(typing, x, n):
-        """``x * 2**k``, where the last bits of ``n`` are the integer k: k is added to the exponent of ``x``."""
-        width, mantissa = (64, 52) if x == types.float64 else (32, 23)
+@intrinsic(_shifted)
+def shifted(typing, x, n):
+    """``x * 2**k``, where the last bits of ``n`` are the integer k: k is added to the exponent of ``x``."""
+    width, mantissa = (64, 52) if x == types.float64 else (32, 23)
 
-        def build(context, builder, signature, args):
-            integer = ir.IntType(width)
-            value, power = (builder.bitcast(arg, integer) for arg in args)
-            total = builder.add(value, builder.shl(power, ir.Constant(integer, mantissa)))
-            return builder.bitcast(total, args[0].type)
+    def build(context, builder, signature, args):
+        integer = ir.IntType(width)
+        value, power = (builder.bitcast(arg, integer) for arg in args)
+        total = builder.add(value, builder.shl(power, ir.Constant(integer, mantissa)))
+        return builder.bitcast(total, args[0].type)
 
-        return x(x, n), build
+    return x(x, n), build
 
 
 @njit(cache=True, nogil=True, inline="always")

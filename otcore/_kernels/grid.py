@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.dense import column_minima
 from otcore._kernels.exp2 import exp2
 
@@ -14,7 +14,7 @@ LINES = 256  # lines of the lattice that wait for their sums, in the first-level
 NEGLIGIBLE = 64.0  # bits below the largest term: all terms that small weigh less than the rounding of the sum
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def log_sums(C, z, out):
     """``out[i, r] = log2 sum_j 2**(z[j, r] - C[i, j])``, from the largest term of each sum.
 
@@ -50,20 +50,20 @@ def log_sums(C, z, out):
                 out[i, r0 + k] = t[k] + math.log2(s[k]) if s[k] > 0.0 else -math.inf
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _highest(line, c, top):
     for k in range(line.size):
         t = line[k] - c
         top[k] = t if t > top[k] else top[k]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add(line, c, top, total):
     for k in range(line.size):
         total[k] += exp2(line[k] - c - top[k])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def least(C, h, out):
     """``out[i, r] = min_j (C[i, j] - h[j, r])`` rounded down; inf where ``h`` is -inf throughout.
 

@@ -11,20 +11,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from otcore._kernels._kernel import kernel, linear
 
 EUCLIDEAN, SQEUCLIDEAN, CITYBLOCK, CHEBYSHEV = 0, 1, 2, 3
 MAX_PRODUCT = 8.0  # up to here half-integer powers are products; beyond, and between, libm's pow
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def block(ground, points, yt, entry):
     """``entry[i, t] = M(points_i, y_t)`` for points (r, d) and columns ``yt`` (d, w); both C-ordered."""
     bases(ground[0], points, yt, entry)
     finish(ground, entry.reshape(-1))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bases(code, points, yt, base):
     """What :func:`finish` makes costs of: sums of squares, sums or maxima of the differences, (r, w)."""
     together = 2 if yt.shape[0] >= 2 else 0
@@ -36,7 +37,7 @@ def bases(code, points, yt, base):
         accumulate(code, points[:, k], yt[k], base)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pair(code, points, yt, base):
     """The first two coordinates at once: the same floats as from zero by :func:`accumulate`, a third of the traffic.
 
@@ -61,7 +62,7 @@ def pair(code, points, yt, base):
                 base[i, t] = delta * delta + other * other
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def accumulate(code, coordinates, column, base):
     """Take the differences in one coordinate into the bases (r, w).
 
@@ -85,7 +86,7 @@ def accumulate(code, coordinates, column, base):
                 row[t] += delta * delta
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def finish(ground, entry):
     """Accumulated bases (k,) to costs, in place: root, power, unit."""
     code, q, unit = ground
@@ -100,13 +101,13 @@ def finish(ground, entry):
             entry[t] *= unit
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def by_products(q):
     """Whether ``base ** q`` is formed by products and at most one square root, hence with a proved error."""
     return q <= MAX_PRODUCT and 2.0 * q == np.floor(2.0 * q)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def power(base, q):
     """``base ** q`` for q >= 1."""
     if not by_products(q):

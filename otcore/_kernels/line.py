@@ -6,12 +6,12 @@ No fast-math: every comparison below is either exact or pays for its error.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel, linear
 from otcore._kernels.sums import dd_add, dd_mul, two_sum
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def power(d, law, p):
     """``d ** p`` for d >= 0, by the operations of ``costs.line.POWERS``; ``law`` is 2 p, or 0 for libm's pow."""
     if law == 2:
@@ -29,19 +29,19 @@ def power(d, law, p):
     return d**p
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _less(s, e, t, r):
     """``s + e < t + r`` for pairs as ``two_sum`` leaves them: s = fl(s + e), so the order is lexicographic."""
     return s < t or (s == t and e < r)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _down(s, e):
     """Largest float known to be <= s + e, a pair as ``two_sum`` leaves it."""
     return np.nextafter(s, -np.inf) if e < 0.0 else s
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _minus_down(x, s, e):
     """``x - (s + e)`` rounded down, exact where that is a float.
 
@@ -54,7 +54,7 @@ def _minus_down(x, s, e):
     return _down(d, q + r)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def distances_up(x, y, i, j, out):
     """``out[k] = |x[i[k]] - y[j[k]]|`` rounded up, exact where that is a float."""
     for k in range(i.size):
@@ -63,7 +63,7 @@ def distances_up(x, y, i, j, out):
         out[k] = np.nextafter(abs(s), np.inf) if up else abs(s)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def sweep_minima(s, h, t, out):
     """``out[j] = min_i |s_i - t_j| - h_i`` rounded down once; s (n,) and t (m,) ascending.
 
@@ -91,7 +91,7 @@ def sweep_minima(s, h, t, out):
             out[j] = min(out[j], _minus_down(-t[j], -low, -low_e))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scan(s, h, y, first, last, law, p, units, bracket):
     """The best i of ``first..last`` for the target y, and what its choice may cost the excluded ones.
 
@@ -125,7 +125,7 @@ def _scan(s, h, y, first, last, law, p, units, bracket):
     return k, own, own_e, lost_left, lost_right
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _excess(s, e, t, r):
     """``max(0, (s + e) - (t + r))`` rounded up."""
     if not _less(t, r, s, e):
@@ -134,7 +134,7 @@ def _excess(s, e, t, r):
     return (a + b) + 2.0**-50 * (a + abs(b))
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def monge_minima(s, h, t, law, p, units, bracket, out):
     """``out[j] <= min_i M_ij - h_i`` for M = |s_i - t_j|^p, p >= 1, within a proved loss; O((n + m) log m).
 
@@ -169,7 +169,7 @@ def monge_minima(s, h, t, law, p, units, bracket, out):
             top += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lipschitz_on_grid(z, u, q, out):
     """Multiples of q next to u (k,) with ``|out_k - out_l| <= |z_k - z_l|`` exactly; z (k,) ascending.
 
@@ -185,7 +185,7 @@ def lipschitz_on_grid(z, u, q, out):
         out[k] = level * q
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def north_west(a, b, ratio, i, j, mass):
     """The monotone plan between weights a (n,) and ``b * ratio`` (m,): a staircase of n + m - 1 arcs.
 
@@ -213,7 +213,7 @@ def north_west(a, b, ratio, i, j, mass):
             G, G_low = dd_add(G, G_low, w, w_low)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def staircase_potentials(i, j, c, f, g):
     """Potentials with ``f_i + g_j = c`` along a chain of arcs, each a step down or to the right of the last.
 
@@ -231,7 +231,7 @@ def staircase_potentials(i, j, c, f, g):
             g[j[k]] = gh
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def cdf_potential(x, a, y, b, ratio, f, g):
     """Kantorovich's potential ``u' = -sign(F - G)`` between the cumulative weights; f = u(x), g = -u(y).
 

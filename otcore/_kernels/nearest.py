@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.boxes import lower_bounds, picked
 from otcore._kernels.cells import LEAF
 from otcore._kernels.ground import EUCLIDEAN, bases, finish
@@ -14,7 +14,7 @@ ABOVE = 1.0 + 2.0**-48  # 16 u, where squares and the root lose less than 8
 EXACT = (1.0, 0.0)  # bounds of boxes are never above the entries, as floats: no slack
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def insert(values, labels, x, label):
     """Put ``x`` into the ascending ``values``, whose last one drops out."""
     k = values.size - 1
@@ -24,7 +24,7 @@ def insert(values, labels, x, label):
     values[k], labels[k] = x, label
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda ground, x, h, leaves, supers, yt, *lists: 8 * h.size * yt.shape[1])
 def nearest(ground, x, h, leaves, supers, yt, value, label):
     """For each point of ``yt`` the sources ``i`` of least ``M_ij - h_i``, ascending.
 
@@ -72,7 +72,7 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
             seed = label[j, 0] // LEAF
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _visit(ground, x, h, leaf, kept, tile, entry, worst, value, label, j):
     """Take the pairs of some points of a source leaf and one tile into the lists of its points ``j, j + 1, ...``."""
     bases(ground[0], picked(x, leaf, kept), tile, entry[: kept.size])

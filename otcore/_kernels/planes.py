@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.ground import CHEBYSHEV, CITYBLOCK, EUCLIDEAN, power
 
 SLACK = 2.0**-47  # of all terms: 64 u, where the float operations below lose about 20
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def touch(ground, t, reach, slope):
     """A plane below the cost: ``M(t + w) >= value + slope . w`` for all w; writes ``slope`` (d,), returns ``value``.
 
@@ -55,7 +55,7 @@ def touch(ground, t, reach, slope):
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def within(ground, pruning, points, h, corners, leaf, tile, low, high, worst, kept):
     """Write to ``kept`` the points i of a leaf for which not all ``M_lo[i, t] - h[i]`` are above ``worst[t]``.
 

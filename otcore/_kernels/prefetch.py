@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import config, types
-from numba.extending import intrinsic
+from numba import types
+
+from otcore._kernels._kernel import intrinsic
 
 __all__ = ["LINE", "prefetch"]
 
 LINE = 8  # doubles in a cache line
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
-    def prefetch(row, j):
-        """Nothing to ask for."""
+@intrinsic(lambda row, j: None)
+def prefetch(typing, row, j):
+    """Ask for the cache line of ``row[j]``; j may lie beyond the end, since a hint never faults."""
 
-else:
+    def build(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        line = builder.gep(array.data, [args[1]])
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [line.type, flag, flag, flag])
+        hint = builder.module.declare_intrinsic("llvm.prefetch", [line.type], kind)
+        builder.call(hint, [line, *(ir.Constant(flag, value) for value in (0, 3, 1))])  # read, keep, data
+        return context.get_dummy_value()
 
-    @intrinsic
-    def prefetch(typing, row, j):
-        """Ask for the cache line of ``row[j]``; j may lie beyond the end, since a hint never faults."""
-
-        def build(context, builder, signature, args):
-            array = context.make_array(signature.args[0])(context, builder, args[0])
-            line = builder.gep(array.data, [args[1]])
-            flag = ir.IntType(32)
-            kind = ir.FunctionType(ir.VoidType(), [line.type, flag, flag, flag])
-            hint = builder.module.declare_intrinsic("llvm.prefetch", [line.type], kind)
-            builder.call(hint, [line, *(ir.Constant(flag, value) for value in (0, 3, 1))])  # read, keep, data
-            return context.get_dummy_value()
-
-        return types.void(row, types.int64), build
+    return types.void(row, types.int64), build

@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel, linear
 from otcore._kernels.sums import two_sum
 from otcore._types import Array, Indices, Unsigned
 
@@ -55,7 +55,7 @@ class Tree(NamedTuple):
     potential: Array
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def empty_tree(N):
     """A tree of N nodes that are not yet joined."""
     return Tree(
@@ -64,7 +64,7 @@ def empty_tree(N):
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def relink(tree, w, above, link):
     """Hang ``w`` below ``above`` by the arc ``link`` (up, down, edge, rise).
 
@@ -76,7 +76,7 @@ def relink(tree, w, above, link):
     return down, up, edge, -rise
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def turn(tree, q, u, above, link, buffer):
     """Turn the subtree of ``q`` to hang from its node ``u``, below ``above`` by the arc ``link``.
 
@@ -105,7 +105,7 @@ def turn(tree, q, u, above, link, buffer):
         w, above = next_up, w
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def centre(tree, buffer):
     """Hang the tree from its centroid: no branch has more than half of the nodes."""
     N, c = tree.order.size, tree.order[0]
@@ -118,7 +118,7 @@ def centre(tree, buffer):
         tree.order[t], tree.place[v] = v, t
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def hang(n, m, i, j, cost):
     """The tree with arcs (i, j), hung from its centroid: no branch has more than half of the nodes.
 
@@ -165,7 +165,7 @@ def hang(n, m, i, j, cost):
     return tree
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def tree_flow(n, tree, a, b):
     """The only flow on the tree arcs with marginals ``a``, ``b`` (integers); at the root, zero."""
     out = np.empty(tree.order.size, np.int64)
@@ -178,14 +178,14 @@ def tree_flow(n, tree, a, b):
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def load(n, tree, flow):
     """Put a flow on the tree: more can always go along an arc, back no more than flows."""
     for v in range(flow.size):
         tree.up[v], tree.down[v] = (FREE, flow[v]) if v < n else (flow[v], FREE)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def arc_flow(n, tree, i, j, flow):
     """The flow that is stored at the lower end of each arc (i, j) of the tree."""
     out = np.empty(i.size, np.int64)
@@ -195,7 +195,7 @@ def arc_flow(n, tree, i, j, flow):
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refresh(tree):
     """Set the potentials from the rises, root at 0, summed in double-double and rounded once.
 
@@ -213,7 +213,7 @@ def refresh(tree):
     return ROUNDING * largest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def entering(tree, tail, head, cost, k, block, tolerance):
     """The most negative reduced cost of the first block with any below ``-tolerance``, from arc ``k`` on.
 
@@ -234,7 +234,7 @@ def entering(tree, tail, head, cost, k, block, tolerance):
     return found, k
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def climb(tree, v, w, residual):
     """Climb from ``v`` to the first node above ``w``.
 
@@ -252,7 +252,7 @@ def climb(tree, v, w, residual):
     return v, leaving, high, low
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def push(tree, v, join, amount):
     """Send ``amount`` from ``v`` up to ``join``."""
     while v != join:
@@ -261,7 +261,7 @@ def push(tree, v, join, amount):
         v = tree.parent[v]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rehang(tree, q, u, v, join, link, shift, buffer):
     """Cut the subtree of ``q``, turn it to hang from its node ``u``, and hang it below ``v`` by the arc ``link``."""
     size, order, place = tree.size, tree.order, tree.place
@@ -293,7 +293,7 @@ def rehang(tree, q, u, v, join, link, shift, buffer):
         tree.potential[w] += shift
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda tree, *arcs: tree.order.size**2)  # about a pivot a node, each of which moves some nodes
 def pivots(tree, tail, head, cost, k, limit, slack, gone):
     """Pivot until no arc violates its dual constraint by more than ``slack``, or ``limit`` pivots are done.
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from math import log, sqrt
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.exp2 import exp2
 
 STEPS, LAST = 6, 0.02  # epsilons, down to this share of the mean reduced cost
@@ -20,7 +20,7 @@ LOG2_E = 1 / log(2.0)
 TINY = 1e-150  # sums below it say nothing: all arcs of a row or column have underflowed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def soften(start, j, cost, a, b, epsilon, sweeps, f, g):
     """Over-relaxed Sinkhorn iterations on the arcs of each row, ``start[i] .. start[i + 1] - 1``.
 
@@ -60,7 +60,7 @@ def soften(start, j, cost, a, b, epsilon, sweeps, f, g):
         g[c] += epsilon * log(v[c])
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=lambda start, j, *masses: 50 * j.size)
 def softened(start, j, cost, a, b):
     """Potentials near the optimal ones of the arcs of each row, ``start[i] .. start[i + 1] - 1``.
 

@@ -6,11 +6,13 @@ No fast-math in this file, nor in any kernel that a certificate calls: ``reassoc
 
 from __future__ import annotations
 
-from fractions import Fraction
+import ctypes
+import os
 
 import numpy as np
-from numba import config, njit, types
-from numba.extending import intrinsic
+from numba import types
+
+from otcore._kernels._kernel import intrinsic, kernel, linear
 
 __all__ = ["dd_add", "dd_div", "dd_mul", "dot2", "fma", "sum2", "two_prod", "two_sum"]
 
@@ -18,27 +20,29 @@ LANES = 64  # independent sums, eight AVX-512 registers: a shorter inner loop is
 ETA = 2.0**-1074  # the smallest positive double
 TINY = 2.0**-969  # below it the error of a product may fall under ETA, where no float can hold it
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]
-
-    def fma(x, y, z):
-        """``x y + z`` rounded once; a slow twin for ``NUMBA_DISABLE_JIT=1``."""
-        total = float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)))
-        return np.float32(total) if all(isinstance(v, np.float32) for v in (x, y, z)) else total
-
-else:
-
-    @intrinsic
-    def fma(typing, x, y, z):
-        """``x y + z`` rounded once, of singles to single.  Without FMA hardware LLVM calls libm: slow, still right."""
-
-        def build(context, builder, signature, args):
-            return builder.fma(*args)
-
-        kind = types.float32 if {x, y, z} == {types.float32} else types.float64
-        return kind(kind, kind, kind), build
+_libm = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)  # Python has a fused product of its own from 3.13 on
+for _function, _real in ((_libm.fma, ctypes.c_double), (_libm.fmaf, ctypes.c_float)):
+    _function.argtypes, _function.restype = [_real] * 3, _real
 
 
-@njit(cache=True, nogil=True)
+def _fma(x, y, z):
+    if isinstance(x, np.float32) and isinstance(y, np.float32) and isinstance(z, np.float32):
+        return np.float32(_libm.fmaf(x, y, z))
+    return _libm.fma(x, y, z)
+
+
+@intrinsic(_fma)
+def fma(typing, x, y, z):
+    """``x y + z`` rounded once, of singles to single.  Without FMA hardware LLVM calls libm: slow, still right."""
+
+    def build(context, builder, signature, args):
+        return builder.fma(*args)
+
+    kind = types.float32 if {x, y, z} == {types.float32} else types.float64
+    return kind(kind, kind, kind), build
+
+
+@kernel
 def two_sum(x, y):
     """``(s, e)`` with ``s = fl(x + y)`` and ``s + e = x + y`` exactly [Knuth TAOCP 2, 4.2.2, Thm B]."""
     s = x + y
@@ -46,14 +50,14 @@ def two_sum(x, y):
     return s, (x - (s - t)) + (y - t)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def two_prod(x, y):
     """``(p, e)`` with ``p = fl(x y)`` and ``p + e = x y`` exactly, up to ``ETA`` where ``|x y| < TINY``."""
     p = x * y
     return p, fma(x, y, -p)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dd_add(xh, xl, yh, yl):
     """Double-double sum, relative error below 3.1 u^2 [Joldes, Muller, Popescu 2017, Alg. 6]."""
     sh, sl = two_sum(xh, yh)
@@ -62,14 +66,14 @@ def dd_add(xh, xl, yh, yl):
     return _fast_two_sum(vh, tl + vl)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dd_mul(xh, xl, yh, yl):
     """Double-double product, relative error below 5 u^2 [Joldes, Muller, Popescu 2017, Alg. 12]."""
     ph, pl = two_prod(xh, yh)
     return _fast_two_sum(ph, pl + fma(xl, yh, fma(xh, yl, xl * yl)))
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def dd_div(xh, xl, yh, yl):
     """Double-double quotient, relative error below 16 u^2 [Joldes, Muller, Popescu 2017, Alg. 17]."""
     q = xh / yh
@@ -78,14 +82,14 @@ def dd_div(xh, xl, yh, yl):
     return _fast_two_sum(q, ((xh - ph) + (xl - pl)) / yh)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fast_two_sum(x, y):
     """``two_sum`` where ``|x| >= |y|`` or ``x == 0`` [Dekker 1971]."""
     s = x + y
     return s, y - (s - x)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def dot2(x, y):
     """``sum x_i y_i`` as an unrounded pair with a proved error [Ogita, Rump, Oishi 2005, Alg. 5.3, in lanes].
 
@@ -115,7 +119,7 @@ def dot2(x, y):
     return hi, lo, _chain_error(n, remainders) + 2.0 * ETA * lost
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def sum2(x):
     """``sum x_i`` as an unrounded pair with a proved error: :func:`dot2` without its products.
 
@@ -138,7 +142,7 @@ def sum2(x):
     return hi, lo, _chain_error(n, remainders)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_products(x, y, head, tail, rest, small):
     for k in range(x.size):
         p, e = two_prod(x[k], y[k])
@@ -149,7 +153,7 @@ def _add_products(x, y, head, tail, rest, small):
         small[k] += 1.0 if abs(p) < TINY else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_tiny(x, y):
     """How many products of two non-zero factors are below TINY."""
     count = 0
@@ -159,7 +163,7 @@ def _count_tiny(x, y):
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_terms(x, head, tail, rest):
     for k in range(x.size):
         head[k], r = two_sum(head[k], x[k])
@@ -167,7 +171,7 @@ def _add_terms(x, head, tail, rest):
         rest[k] += abs(r)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold(head, tail, rest):
     """The lanes as one pair, and the sum of all remainders' sizes."""
     hi, lo, remainders = 0.0, 0.0, 0.0
@@ -179,7 +183,7 @@ def _fold(head, tail, rest):
     return hi, lo, remainders
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _chain_error(n, remainders):
     """Twice ``N u sum |r|``, where N additions are the longest chain: a lane, the fold, two a remainder."""
     return (n // LANES + 2 * min(n, LANES) + 4) * 2.0**-52 * remainders

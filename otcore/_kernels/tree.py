@@ -7,13 +7,14 @@ Sums and differences of such pairs are exact; hi carries the sign.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from otcore._kernels._kernel import kernel, linear
 
 LIMB = 1 << 52
 SCALE = float(LIMB)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def to_fixed(w, hi, lo):
     """Fixed-point floor of masses w in [0, 1); returns whether nothing was cut off."""
     exact = True
@@ -28,7 +29,7 @@ def to_fixed(w, hi, lo):
     return exact
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def to_fixed_scaled(w, ratio_hi, ratio_lo, cut, hi, lo):
     """Fixed-point masses at most ``w * ratio``, for a ratio that is off by at most ``8 cut`` units of 2^-104.
 
@@ -55,7 +56,7 @@ def to_fixed_scaled(w, ratio_hi, ratio_lo, cut, hi, lo):
         hi[k], lo[k] = high, low
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def to_floats(hi, lo, head, tail):
     """Fixed-point masses as unrounded pairs of floats: ``head + tail`` is exact, head the nearest float."""
     for k in range(hi.size):
@@ -64,7 +65,7 @@ def to_floats(hi, lo, head, tail):
         tail[k] = low - (head[k] - high)
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def total(hi, lo):
     """Exact sum as one pair."""
     h, low = np.int64(0), np.int64(0)
@@ -77,7 +78,7 @@ def total(hi, lo):
     return h, low
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find(parent, v):
     while parent[v] != v:
         parent[v] = parent[parent[v]]
@@ -85,7 +86,7 @@ def _find(parent, v):
     return v
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def spanning_forest(n, m, i, j, order, chosen):
     """Kruskal: mark in ``chosen`` the arcs, taken in ``order``, that join two components; returns how many."""
     parent = np.arange(n + m)
@@ -99,7 +100,7 @@ def spanning_forest(n, m, i, j, order, chosen):
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
     """The only flows on the forest arcs (i, j) that meet the node masses, leaf by leaf.
 
@@ -134,7 +135,7 @@ def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
             leaf = other if other < start else start
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def staircase_flows(n, i, j, hi, lo, flow_hi, flow_lo):
     """:func:`forest_flows` where each arc shares its row or its column with the one before: one pass.
 
@@ -175,7 +176,7 @@ def staircase_flows(n, i, j, hi, lo, flow_hi, flow_lo):
     return a_hi == b_hi and a_lo == b_lo
 
 
-@njit(cache=True, nogil=True)
+@kernel(work=linear)
 def incidence(nodes, first, arcs):
     """Arcs grouped by node: those of node v are ``arcs[first[v] : first[v + 1]]``, in their own order."""
     first[:] = 0
