@@ -2,17 +2,21 @@
 
 To compile what a first answer needs takes half a minute on a slow machine, to interpret it for a hundred points half a
 second.  A kernel that says how much work a call is runs as the Python that it is written in, until that has taken as
-long as compiling it would: nobody waits much more than twice the shorter of the two.  Both do the same operations on
-the same floats in the same order: the bits are the same.  [Ski rental: Karlin, Manasse, Rudolph, Sleator 1988]
+long as compiling it would, in all processes together: nobody waits much more than twice the shorter of the two.  Both
+do the same operations on the same floats in the same order, so the bits are the same.
+[Ski rental: Karlin, Manasse, Rudolph, Sleator 1988]
 """
 
 from __future__ import annotations
 
+import atexit
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property, partial
+from contextlib import contextmanager, suppress
+from functools import cache, cached_property, partial
+from pathlib import Path
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -23,9 +27,9 @@ from numba.core.dispatcher import Dispatcher
 
 __all__ = ["compiled", "interpreted", "intrinsic", "kernel", "linear"]
 
-# Seconds to compile a byte of bytecode, and to interpret a step.  Both are Python at work: where they are off, as on a
-# faster machine, they are off by about the same factor.
-BYTE, STEP = 1e-3, 2e-6
+# Seconds to compile a byte of bytecode, to interpret a step, and to load what Numba needs before any compiled code.
+# All are Python at work: where they are off, as on a faster machine, they are off by about the same factor.
+BYTE, STEP, LOADING = 1e-3, 2e-6, 0.3
 
 Work = Callable[..., int]
 
@@ -41,7 +45,7 @@ def kernel(function: Callable[..., Any] | None = None, *, work: Work | None = No
     """
     if function is None:
         return lambda function: kernel(function, work=work, **options)
-    dispatcher = njit(**{"cache": True, "nogil": True} | options)(function)
+    dispatcher = njit(**{"cache": True, "nogil": True, "no_cfunc_wrapper": True} | options)(function)
     if work is not None and isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
         _Patience(dispatcher, work)
     return dispatcher
@@ -87,10 +91,10 @@ class _Patience:
     """Answers in place of a dispatcher that has no code yet for the types of some arguments."""
 
     byte: ClassVar[float] = BYTE
+    spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
 
     def __init__(self, dispatcher: Any, work: Work) -> None:
         self.dispatcher, self.work, self.declines = dispatcher, work, False
-        self.spent = 0.0  # seconds in the interpreter
         self.load_or_compile, self.compile = dispatcher._compile_for_args, dispatcher._compiler.compile
         dispatcher._compile_for_args = self.load_or_interpret
         dispatcher._compiler.compile = self.compile_or_decline
@@ -106,21 +110,38 @@ class _Patience:
         return sum(len(kernel.py_func.__code__.co_code) for kernel in kernels)
 
     @cached_property
+    def ledger(self) -> dict[str, float]:
+        folder = self.dispatcher._cache.cache_path  # None where nothing is cached
+        return {} if folder is None else _seconds_noted_in(folder)
+
+    @cached_property
+    def name(self) -> str:
+        return f"{self.dispatcher.py_func.__module__}.{self.dispatcher.py_func.__name__} of {self.length} bytes"
+
+    @property
+    def spent(self) -> float:
+        """Seconds in the interpreter, in this process and in those before it."""
+        return self.ledger.get(self.name, 0.0)
+
+    @cached_property
     def python(self) -> Callable[..., Any]:
         return interpreted(self.dispatcher)  # type: ignore[no-any-return]
 
     def load_or_interpret(self, *arguments: Any) -> Any:
         """What is to be called with these arguments."""
-        if self.spent + STEP * self.work(*arguments) > self.byte * self.length:
+        ahead = STEP * self.work(*arguments)
+        if self.spent + ahead > self.byte * self.length:
             return self.load_or_compile(*arguments)
         with global_compiler_lock:  # or another thread, that needs this kernel inside one of its own, would be declined
-            self.declines = True
-            try:
-                return self.load_or_compile(*arguments)
-            except _NotCached:
-                return partial(self.interpret, self.python)
-            finally:
-                self.declines = False
+            if _Patience.spent_by_all + ahead > LOADING:
+                self.declines = True
+                try:
+                    return self.load_or_compile(*arguments)
+                except _NotCached:
+                    pass
+                finally:
+                    self.declines = False
+            return partial(self.interpret, self.python)
 
     def compile_or_decline(self, *arguments: Any) -> Any:
         if self.declines:
@@ -131,8 +152,29 @@ class _Patience:
         began = time.thread_time()
         with np.errstate(all="ignore"):
             result = function(*arguments)
-        self.spent += time.thread_time() - began
+        spent = time.thread_time() - began
+        self.ledger[self.name] = self.spent + spent
+        _Patience.spent_by_all += spent
         return result
+
+
+@cache
+def _seconds_noted_in(folder: str) -> dict[str, float]:
+    """The seconds that kernels were interpreted, noted beside their compiled code when the process ends."""
+    file = Path(folder, "interpreted.json")
+    try:
+        noted: dict[str, float] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        noted = {}
+    atexit.register(_note, file, dict(noted), noted)
+    return noted
+
+
+def _note(file: Path, before: dict[str, float], seconds: dict[str, float]) -> None:
+    if seconds != before:
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(seconds))
 
 
 def interpreted(value: Any) -> Any:

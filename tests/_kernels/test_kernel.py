@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import math
 import os
 import subprocess
@@ -155,6 +156,38 @@ def _part(x):
 @kernel(work=linear)
 def _whole(x):
     return _part(x) + _part(x[1:])
+
+
+LATER = """
+import sys
+import numpy as np
+from otcore._kernels import tree
+for _ in range(int(sys.argv[1])):
+    assert tree.total(np.ones(5000, np.int64), np.ones(5000, np.int64)) == (5000, 5000)
+print(len(tree.total.signatures))
+"""
+
+
+def test_time_in_the_interpreter_is_remembered_by_later_processes(tmp_path):
+    def compiled(calls):
+        done = subprocess.run(
+            [sys.executable, "-c", LATER, str(calls)],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    assert compiled(1) == 0
+    (ledger,) = tmp_path.rglob("interpreted.json")
+    (name,) = json.loads(ledger.read_text())
+    assert name.startswith("otcore._kernels.tree.total of ")
+    ledger.write_text(json.dumps({name: 9.0}))
+    assert compiled(1) == 1
+    ledger.write_text("{")  # another process was at it
+    assert compiled(1) == 0
+    assert list(json.loads(ledger.read_text())) == [name]
 
 
 def test_the_price_of_a_kernel_is_that_of_all_it_calls():
