@@ -72,20 +72,17 @@ class Reduction:
         return Candidate(plan, potentials, candidate.report)
 
     def _extend(self, f: Potential, g: Potential) -> tuple[Potential, Potential]:
-        """Potentials at pruned points by c-transform (McShane's extension for a metric)."""
+        """Potentials at pruned rows by c-transform, McShane's extension for a metric; at pruned columns 0.
+
+        A certificate transforms f, and asks of g no more than to be finite.
+        """
         n, m = self.original.shape
-        if f.size == n and g.size == m:
-            return f, g
-        cost = self.original.cost
-        full_f, full_g = np.empty(n), np.empty(m)
+        full_f, full_g = np.zeros(n), np.zeros(m)
         full_f[self.i], full_g[self.j] = f, g
-        rows, columns = np.setdiff1d(np.arange(n), self.i), np.setdiff1d(np.arange(m), self.j)
-        if rows.size:
-            new = cost.restrict(rows, self.j).ctransform(g, axis=1)
+        if f.size < n:
+            rows = np.setdiff1d(np.arange(n), self.i)
+            new = self.original.cost.restrict(rows, self.j).ctransform(g, axis=1)
             full_f[rows] = np.where(np.isposinf(new), 0.0, new)
-        if columns.size:
-            new = cost.restrict(np.arange(n), columns).ctransform(full_f, axis=0)
-            full_g[columns] = np.where(np.isposinf(new), 0.0, new)
         return full_f, full_g
 
     def restrict_start(self, start: Candidate | None) -> Candidate | None:

@@ -81,7 +81,7 @@ def test_the_optimum_does_not_change(seed, kind):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_candidates_come_back_in_the_users_units_on_the_whole_support(seed):
-    """An optimal pair of the reduced problem, lifted, has no gap on the original one."""
+    """The plan and the potential of an optimal pair of the reduced problem, lifted, have no gap on the original one."""
     from otcore.engines import exact
 
     rng = np.random.default_rng(seed)
@@ -101,12 +101,13 @@ def test_candidates_come_back_in_the_users_units_on_the_whole_support(seed):
     np.testing.assert_allclose(rows, original.a, rtol=1e-13)
     np.testing.assert_allclose(columns, original.b, rtol=1e-13)
     f, g = lifted.potentials
-    assert (f[:, None] + g <= D6 * scale * (1 + 1e-12)).all(), "feasible at the pruned points too"
+    transform = (D6 * scale - f[:, None]).min(axis=0)
+    np.testing.assert_allclose(g[reduction.j], transform[reduction.j], rtol=1e-11, atol=1e-11 * scale)
     primal = lifted.plan.cost(original.cost)
-    assert original.a @ f + original.b @ g == pytest.approx(primal, rel=1e-11, abs=0.0)
+    assert original.a @ f + original.b @ transform == pytest.approx(primal, rel=1e-11, abs=0.0)
 
 
-def test_pruned_points_get_the_potentials_of_their_extension():
+def test_pruned_rows_get_the_potentials_of_their_extension_and_pruned_columns_none():
     a, b = np.array([0.0, 2.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0, 2.0])
     M = np.random.default_rng(0).random((4, 4))
     M[3] = INF
@@ -119,8 +120,7 @@ def test_pruned_points_get_the_potentials_of_their_extension():
     np.testing.assert_allclose(full_g[[0, 3]], g, rtol=1e-15)
     assert full_f[0] == pytest.approx(min(M[0, 0] - g[0], M[0, 3] - g[1]))
     assert full_f[3] == 0.0, "a row without arcs is free"
-    for j in (1, 2):
-        assert full_g[j] == pytest.approx(min(M[:, j] - full_f))
+    assert full_g[[1, 2]].tolist() == [0.0, 0.0]
 
 
 def test_common_mass_is_cancelled_for_metrics_only_and_only_on_request():

@@ -25,6 +25,7 @@ NEAR = 4  # under a distance, whose optimum uses longer arcs that no neighbourho
 WORST = 4  # violated arcs that a row may add in one round,
 SHARED = 8  # and more where fewer than one row in so many has any: a heavy row needs hundreds,
 KEPT = 1 << 19  # as long as all rows, or columns where these ask, do not keep more than that together
+ASKING = 1 << 13  # points that are priced together: their lists would take more memory than all arcs
 ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
 DIMENSIONS = 3  # beyond, boxes rule out too few pairs
 
@@ -231,6 +232,17 @@ class Boxes(NamedTuple):
         nearest.nearest(cost.ground, self.points, h, (leaves, tops[0]), (supers, tops[1]), to, value, label)
         return value, label
 
+    def below(self, cost: CloudCost, h: Potential, to: Array, below: Potential, k: int) -> tuple[Indices, Indices]:
+        """The columns of ``to`` with points of ``M - h < below``, and these points, at most ``k`` a column."""
+        found, some = [], max(ASKING, below.size // 8)
+        for j in range(0, below.size, some):
+            part = slice(j, j + some)
+            _, label = self.nearest(cost, h, to[:, part].copy(), below[part], k)
+            column, place = np.nonzero(label >= 0)
+            found.append((column + j, label[column, place]))
+        column, point = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return column, point
+
 
 @dataclass(frozen=True, eq=False)
 class Boxed:
@@ -277,11 +289,7 @@ class Boxed:
         n, m = self.cost.shape
         least = tolerance(f, g)
         if n >= m:
-            _, worst = self.y.nearest(self.cost, g, self.x.points_t, f - least, min(most, m))
-            i, k = np.nonzero(worst >= 0)
-            j = worst[i, k]
+            i, j = self.y.below(self.cost, g, self.x.points_t, f - least, min(most, m))
         else:  # the side of more points asks, so that each may ask for few
-            _, worst = self.x.nearest(self.cost, f, self.y.points_t, g - least, min(most, n))
-            j, k = np.nonzero(worst >= 0)
-            i = worst[j, k]
+            j, i = self.x.below(self.cost, f, self.y.points_t, g - least, min(most, n))
         return Arcs(i, j, self.cost.at(i, j)), False
