@@ -20,6 +20,8 @@ from otcore._kernels.planes import within
 if TYPE_CHECKING:
     from otcore._types import Array, Potential
 
+FIRST = np.int64(0)  # of all boxes; a literal is a type of its own, and what is called with it would be compiled twice
+
 
 def corners(xt: Array, width: int) -> Array:
     """Lowest and highest coordinates (2, d, k) of each ``width`` consecutive columns of ``xt`` (d, n)."""
@@ -45,7 +47,7 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
     """
     far = np.empty((1, supers[1].size))
     low, high, every, kept = np.empty(x.shape[1]), np.empty(x.shape[1]), np.arange(LEAF), np.arange(LEAF + 1)
-    guess = 0  # the source leaf that served the last tile: neighbours in kd order mostly want the same
+    guess = FIRST  # the source leaf that served the last tile: neighbours in kd order mostly want the same
     for j in range(0, out.size, LEAF):
         tile, best = yt[:, j : j + LEAF].copy(), out[j : j + LEAF]
         error, entry = np.zeros(best.size), np.empty((LEAF, best.size))
@@ -54,7 +56,7 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
             low[k], high[k] = tile[k].min(), tile[k].max()
         visit(ground, enclosure, x, f, guess, every[: min(LEAF, f.size - guess * LEAF)], tile, entry, best, error)
         worst, seed = best.max(), guess
-        lower_bounds(ground, pruning, low, high, supers, 0, far)
+        lower_bounds(ground, pruning, low, high, supers, FIRST, far)
         for s in range(far.size):
             if far[0, s] > worst:
                 continue

@@ -17,6 +17,7 @@ ROWS, COLUMNS = 8, 256  # a block of entries: 16 kB, half of the first-level cac
 @kernel(work=lambda ground, x, yt, out: x.shape[1] * out.size)
 def fill(ground, x, yt, out):
     """``out[i, j] = M(x_i, y_j)``."""
+    x = x.copy()  # points that may not be written to are a type of their own: all below would be compiled twice
     for j in range(0, out.shape[1], COLUMNS):
         tile = yt[:, j : j + COLUMNS].copy()  # a slice alone is strided and not vectorised
         entry = np.empty((ROWS, tile.shape[1]))
@@ -54,6 +55,7 @@ def ctransform(ground, enclosure, x, f, yt, out):
     ground : (code, power, unit) of the cost
     enclosure : (shrink, eta), ``M_lo = max(0, M * shrink - eta)``
     """
+    x = x.copy()
     for j in range(0, out.size, COLUMNS):
         tile, best = yt[:, j : j + COLUMNS].copy(), out[j : j + COLUMNS]
         error, entry = np.zeros(best.size), np.empty((ROWS, best.size))

@@ -34,7 +34,7 @@ def bases(code, points, yt, base):
     else:
         base[:] = 0.0
     for k in range(together, yt.shape[0]):
-        accumulate(code, points[:, k], yt[k], base)
+        accumulate(code, points[:, k].copy(), yt[k], base)  # contiguous, as elsewhere: compiled once
 
 
 @kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otcore._kernels._kernel import kernel
-from otcore._kernels.boxes import lower_bounds, picked
+from otcore._kernels.boxes import FIRST, lower_bounds, picked
 from otcore._kernels.cells import LEAF
 from otcore._kernels.ground import EUCLIDEAN, bases, finish
 from otcore._kernels.planes import within
@@ -37,11 +37,9 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
     value, label : (m, K) filled with what a value must be below, and -1; receive values and sources
     """
     m, K = value.shape
-    near, far = np.empty((1, LEAF)), np.empty((1, supers[1].size))
+    far = np.empty((1, supers[1].size))
     low, high, every, kept = np.empty(x.shape[1]), np.empty(x.shape[1]), np.arange(LEAF), np.arange(LEAF + 1)
-    # The source leaf that served the last tile: neighbours in kd order mostly want the same.  (A literal is a type of
-    # its own, and what is called with it would be compiled twice.)
-    seed = np.int64(0)
+    seed = FIRST  # the source leaf that served the last tile: neighbours in kd order mostly want the same
     for j in range(0, m, LEAF):
         tile = yt[:, j : j + LEAF].copy()
         entry = np.empty((LEAF, tile.shape[1]))
@@ -49,18 +47,18 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
         for k in range(low.size):
             low[k], high[k] = tile[k].min(), tile[k].max()
         _visit(ground, x, h, seed, every[: min(LEAF, h.size - seed * LEAF)], tile, entry, worst, value, label, j)
-        lower_bounds(ground, EXACT, low, high, supers, 0, far)
+        lower_bounds(ground, EXACT, low, high, supers, FIRST, far)
         for t in range(far.size):
             s = (seed // LEAF + t) % far.size  # nearby ones first
             if far[0, s] >= worst.max():
                 continue
-            some = near[:, : min(LEAF, leaves[1].size - s * LEAF)]
-            lower_bounds(ground, EXACT, low, high, leaves, s * LEAF, some)
+            near = np.empty((1, min(LEAF, leaves[1].size - s * LEAF)))
+            lower_bounds(ground, EXACT, low, high, leaves, s * LEAF, near)
             while True:  # the nearest leaf first: what it holds rules out others
-                r = some[0].argmin()
-                if some[0, r] >= worst.max():
+                r = near[0].argmin()
+                if near[0, r] >= worst.max():
                     break
-                some[0, r] = np.inf
+                near[0, r] = np.inf
                 leaf = s * LEAF + r
                 if leaf == seed:
                     continue
