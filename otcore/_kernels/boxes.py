@@ -7,7 +7,7 @@ between them: what is skipped could not have changed a minimum, and the result e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from otcore._kernels.planes import within
 if TYPE_CHECKING:
     from otcore._types import Array, Potential
 
-FIRST = np.int64(0)  # of all boxes; a literal is a type of its own, and what is called with it would be compiled twice
+FIRST: Any = np.int64(
+    0
+)  # of all boxes; a literal is a type of its own, and what is called with it would be compiled twice
 
 
 def corners(xt: Array, width: int) -> Array:

@@ -55,8 +55,8 @@ class Products:
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep:
         """As :meth:`otcore.costs.Cost.sinkhorn_pass`."""
-        kernel = in_chunks(self._pass, *self.shape, self.cost.threads)
-        return sweep(self.cost, kernel, g.size, epsilon, f, g, a, b, omega)
+        kernel = in_chunks(self._pass, *self.shape, self.cost.pool)
+        return sweep(self.cost.columns, kernel, g.size, epsilon, f, g, a, b, omega)
 
     def _pass(self, rows: slice) -> Kernel:
         from otcore._kernels.sinkhorn import dense_pass

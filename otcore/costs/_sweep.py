@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import numpy as np
 
-from otcore._types import Array, Potential
+from otcore._types import Array, Indices, Potential
 from otcore.costs._cost import Cost, Sweep, Tail
 
 __all__ = ["LOG2_E", "Kernel", "gathered", "in_chunks", "sweep"]
@@ -21,7 +21,7 @@ Kernel = Callable[[float, Array, Array, Array, float, Array], float]
 
 
 def sweep(
-    cost: Cost,
+    columns: Callable[[Indices], Cost],
     kernel: Kernel,
     width: int,
     epsilon: float,
@@ -30,33 +30,32 @@ def sweep(
     a: Array,
     b: Array,
     omega: float,
+    logs: tuple[Array, Array] | None = None,
 ) -> Sweep:
     """One Sinkhorn iteration by ``kernel(factor, F, G, a, omega, w)``, which wants ``width`` columns.
 
-    Exponents contain the log-weights: ``P_ij = 2 ** (F_i + G_j - factor M_ij)``.
+    Exponents contain the log-weights: ``P_ij = 2 ** (F_i + G_j - factor M_ij)``.  ``columns(j)`` is the cost on some
+    columns, which is asked for where they have lost their digits; ``logs`` are those of a and b in base 2, where known.
     """
+    from otcore._kernels.sweep import answered, exponents
+
     factor, m = LOG2_E / epsilon, g.size
-    log_a, log_b = np.log2(a), np.log2(b)
-    F = np.full(a.size, -np.inf) if f is None else f * factor + log_a
-    G, w = np.full(width, -np.inf), np.empty(width)
-    G[:m] = g * factor + log_b
+    log_a, log_b = logs or (np.log2(a), np.log2(b))
+    F, G, w = np.full(a.size, -np.inf), np.full(width, -np.inf), np.empty(width)
+    if f is not None:
+        exponents(f, factor, log_a, F)
+    exponents(g, factor, log_b, G)
     row_error = kernel(factor, F, G, a, omega, w)
-    f, w = (F - log_a) / factor, w[:m]
-    step = log_b - np.log2(np.maximum(w, FAINT))
-    g = g + step * (omega / factor)
-    if w.min() <= FAINT:  # after a jump of epsilon: from the columns' own maxima
-        lost = np.flatnonzero(w <= FAINT)
-        g[lost] = cost.restrict(np.arange(a.size), lost).softmin(epsilon, f, np.log(a), axis=0)
-        step[lost] = 0.0
-    after = 0.0 if omega == 1.0 else float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0))
+    f, g, w = np.empty(a.size), g.copy(), w[:m]
+    after, lost = answered(F, log_a, factor, w, FAINT, b, log_b, omega, f, g)
+    if lost:  # after a jump of epsilon: from the columns' own maxima
+        few = np.flatnonzero(~(w > FAINT))
+        g[few] = columns(few).softmin(epsilon, f, np.log(a), axis=0)
     return Sweep(f, g, row_error, after)
 
 
-def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, threads: int) -> Kernel:
-    """The pass of all n rows from those of some, ``kernel(rows)``: the same bits for any number of threads.
-
-    Threads are started for each pass: one kept between them would not survive a fork.
-    """
+def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, pool: Executor | None) -> Kernel:
+    """The pass of all n rows from those of some, ``kernel(rows)``: the same bits in any number of threads, or none."""
     if n * width < SHARED:
         return kernel(slice(0, n))
     edges = [n * k // CHUNKS for k in range(CHUNKS + 1)]
@@ -68,11 +67,7 @@ def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, threads: in
             rows = slice(edges[k], edges[k + 1])
             return kernel(rows)(factor, F[rows], G, a[rows], omega, sums[k])
 
-        if threads == 1:
-            errors = [part(k) for k in range(CHUNKS)]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                errors = list(pool.map(part, range(CHUNKS)))
+        errors = list((pool.map if pool else map)(part, range(CHUNKS)))
         sums.sum(axis=0, out=w)
         return sum(errors)
 

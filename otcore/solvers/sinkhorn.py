@@ -146,9 +146,12 @@ class Sinkhorn:
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """Potentials and their Gibbs plan at the end of each level that may close the gap, and the exact answer."""
-        if self.threads > 1:
-            cost, units = problem.cost.threaded(self.threads), (problem.cost_unit, problem.mass_unit)
-            problem = Problem.trusted(problem.a, problem.b, cost, cost_unit=units[0], mass_unit=units[1])
+        with problem.cost.threaded(self.threads) as cost:
+            p, units = problem, {"cost_unit": problem.cost_unit, "mass_unit": problem.mass_unit}
+            problem = p if cost is p.cost else Problem.trusted(p.a, p.b, cost, **units)
+            yield from self._candidates(problem, start, budget)
+
+    def _candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         a, b = shares(problem.a), shares(problem.b)
         warm = None if start is None else _sensible(start.potentials, problem)
         stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]
@@ -167,7 +170,7 @@ class Sinkhorn:
         a, b, epsilons = points.a, points.b, mean * self.ladder ** np.arange(LEVELS + 1)
         finest = max(map(abs, problem.cost.bounds())) / LARGEST_EXPONENT
         epsilons = np.maximum(epsilons, min(mean, finest))
-        first, f, g = coarse_start(stack, epsilons, budget.expired)
+        first, f, g, _ = coarse_start(stack, epsilons, budget.expired)
         if warm is not None:
             f, g = warm
             first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
@@ -212,7 +215,8 @@ class Sinkhorn:
         epsilons, passes = last * self.ladder ** -np.arange(above, -1.0, -1.0), 0
         kernel = problem.cost.passing(self.dtype)
         least = kernel.resolution if kernel is not None and self.dtype == "float32" else 0.0
-        first, f, g = coarse_start(stack, epsilons, budget.expired)
+        first, f, g, cells = coarse_start(stack, epsilons, budget.expired)
+        rate = cells.rate() if cells and self.accelerate else 0.0
         if warm is not None:
             first, (f, g) = above, warm
         for epsilon in epsilons[first:]:
@@ -229,6 +233,7 @@ class Sinkhorn:
                 vertex and epsilon == last,
                 self.accelerate,
                 kernel,
+                rate,
             ):
                 passes += 1
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():
