@@ -55,9 +55,9 @@ def soften(start, j, cost, a, b, epsilon, sweeps, f, g):
                 # Over-relaxed by 1.5, so that a square root does; not the last time, so that no arc exceeds its column.
                 v[c] = w * sqrt(w / v[c]) if sweep < sweeps - 1 and v[c] > 0.0 else w
     for i in range(n):
-        f[i] += epsilon * log(u[i])
+        f[i] += epsilon * log(u[i]) if u[i] > 0.0 else -np.inf
     for c in range(m):
-        g[c] += epsilon * log(v[c])
+        g[c] += epsilon * log(v[c]) if v[c] > 0.0 else -np.inf
 
 
 @kernel(work=lambda start, j, *masses: 50 * j.size)
