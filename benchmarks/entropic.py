@@ -32,7 +32,8 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from otcore import Sinkhorn
-from otcore._kernels.exp2 import exp2, exp2_short_four
+from otcore._kernels.entries import entries
+from otcore._kernels.exp2 import exp2
 from otcore._solve import run
 from otcore.costs import CloudCost, Cost, DenseCost
 from otcore.costs._cost import Passing
@@ -85,9 +86,7 @@ def powers(x: np.ndarray, out: np.ndarray, times: int) -> None:
 @njit
 def short_powers(x: np.ndarray, out: np.ndarray, times: int) -> None:
     for _ in range(times):
-        for i in range(128):
-            y = exp2_short_four(x[i], x[i + 128], x[i + 256], x[i + 384])
-            out[i], out[i + 128], out[i + 256], out[i + 384] = y
+        entries(x, -1.0, 0.0, x, out)
 
 
 class Rates(NamedTuple):

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from otcore._kernels.sums import fma
 
-__all__ = ["HIGHEST", "LOWEST", "SHORT", "exp2", "exp2_short", "exp2_short_four", "exp2_single"]
+__all__ = ["HIGHEST", "LOWEST", "SHORT", "exp2", "exp2_short", "exp2_single"]
 
 LOWEST, HIGHEST = -1021.0, 1023.5  # results below 2^LOWEST become 0, above 2^HIGHEST they stay there
 LOWEST_SINGLE, HIGHEST_SINGLE = np.float32(-125.0), np.float32(127.5)
@@ -146,32 +146,6 @@ def exp2_short(t):
     p = fma(r, p, D[1])
     p = fma(r, p, D[0])
     return joined(p, n)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def horner(r, p, c):
-    """A step ``r p + c`` of four polynomials."""
-    return fma(r[0], p[0], c), fma(r[1], p[1], c), fma(r[2], p[2], c), fma(r[3], p[3], c)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def exp2_short_four(t, u, v, w):
-    """:func:`exp2_short` of four, the same bits: their chains of products wait beside each other, not in turn."""
-    n0, r0 = parted(t, VANISHING)
-    n1, r1 = parted(u, VANISHING)
-    n2, r2 = parted(v, VANISHING)
-    n3, r3 = parted(w, VANISHING)
-    r = r0, r1, r2, r3
-    p = horner(r, (D[9], D[9], D[9], D[9]), D[8])
-    p = horner(r, p, D[7])
-    p = horner(r, p, D[6])
-    p = horner(r, p, D[5])
-    p = horner(r, p, D[4])
-    p = horner(r, p, D[3])
-    p = horner(r, p, D[2])
-    p = horner(r, p, D[1])
-    p = horner(r, p, D[0])
-    return joined(p[0], n0), joined(p[1], n1), joined(p[2], n2), joined(p[3], n3)
 
 
 @njit(cache=True, nogil=True)

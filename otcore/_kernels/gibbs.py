@@ -1,6 +1,6 @@
 """An entropic plan rounded onto its marginals in two passes over the cost.  [Altschuler, Weed, Rigollet 2017, Alg. 2]
 
-``K_ij = 2**(F_i + G_j - factor M_ij)`` are the floats of :func:`otcore._kernels.sinkhorn.entries`, the same bits in
+``K_ij = 2**(F_i + G_j - factor M_ij)`` are the floats of :func:`otcore._kernels.entries.entries`, the same bits in
 both passes.  No fast-math: the upper bound of a certificate is made here.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from otcore._kernels.entries import entries
 from otcore._kernels.ground import block
-from otcore._kernels.prefetch import LINE, prefetch
-from otcore._kernels.sinkhorn import COLUMNS, ROWS, entries, fold, highest, visible
+from otcore._kernels.sinkhorn import COLUMNS, ROWS, highest, visible
 
 
 @njit(cache=True, nogil=True)
@@ -21,16 +21,11 @@ def dense_rounding(M, factor, F, G, a, held, sums, costs):
     There nothing times inf is nothing.
     """
     n, m = M.shape
-    e, lanes = np.empty(m), np.empty(COLUMNS)
+    e = np.empty(m)
     sums[:] = 0.0
     costs[:] = 0.0
     for i in range(n):
-        lanes[:] = 0.0
-        for j in range(0, m, COLUMNS):
-            for ahead in range(j + COLUMNS, j + 2 * COLUMNS, LINE):
-                prefetch(M[i], ahead)
-            entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], e[j : j + COLUMNS], lanes)
-        held[i] = fold(lanes)
+        held[i] = entries(M[i], factor, F[i], G, e)
         add(scaling(a[i], held[i]), e, M[i], sums, costs)
 
 
@@ -42,21 +37,18 @@ def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, held, s
     """
     tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
     M, e = np.empty((tiles.shape[0], ROWS, COLUMNS)), np.empty((tiles.shape[0], ROWS, COLUMNS))
-    lanes = np.empty((ROWS, COLUMNS))
     sums[:] = 0.0
     costs[:] = 0.0
     for i0 in range(0, points.shape[0], ROWS):
         count = min(ROWS, points.shape[0] - i0)
         part = points[i0 : i0 + count]
         some = visible(ground, part, corners, tops, cut, factor, F[i0 : i0 + count], near, seen)
-        lanes[:] = 0.0
+        held[i0 : i0 + count] = 0.0
         for v in range(some):
             j = seen[v] * COLUMNS
             block(ground, part, tiles[seen[v]], M[v, :count])
             for k in range(count):
-                entries(M[v, k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
-        for k in range(count):
-            held[i0 + k] = fold(lanes[k])
+                held[i0 + k] += entries(M[v, k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k])
         for v in range(some):
             j = seen[v] * COLUMNS
             for k in range(count):
@@ -68,15 +60,12 @@ def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, held, s
 def dense_remainder(M, factor, F, G, y, beta, held, price):
     """``held = K y`` and ``price = M beta``."""
     e, lanes, prices = np.empty(COLUMNS), np.empty(COLUMNS), np.empty(COLUMNS)
-    ignored = np.empty(COLUMNS)
     for i in range(M.shape[0]):
         lanes[:] = 0.0
         prices[:] = 0.0
         for j in range(0, M.shape[1], COLUMNS):
-            for ahead in range(j + COLUMNS, j + 2 * COLUMNS, LINE):
-                prefetch(M[i], ahead)
             row = M[i, j : j + COLUMNS]
-            entries(row, factor, F[i], G[j : j + COLUMNS], e[: row.size], ignored)
+            entries(row, factor, F[i], G[j : j + COLUMNS], e[: row.size])
             weigh(e[: row.size], y[j : j + COLUMNS], row, beta[j : j + COLUMNS], lanes, prices)
         held[i], price[i] = fold(lanes), fold(prices)
 
@@ -86,7 +75,7 @@ def cloud_remainder(ground, points, tiles, corners, cut, factor, F, G, y, beta, 
     """:func:`dense_remainder` for points and tiles of points; y and beta are 0 on the columns of no point."""
     tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
     e, nothing, M = np.zeros(COLUMNS), np.zeros(COLUMNS), np.empty((ROWS, COLUMNS))
-    ignored, lanes, prices = np.empty(COLUMNS), np.empty((ROWS, COLUMNS)), np.empty((ROWS, COLUMNS))
+    lanes, prices = np.empty((ROWS, COLUMNS)), np.empty((ROWS, COLUMNS))
     for i0 in range(0, points.shape[0], ROWS):
         count = min(ROWS, points.shape[0] - i0)
         part = points[i0 : i0 + count]
@@ -101,7 +90,7 @@ def cloud_remainder(ground, points, tiles, corners, cut, factor, F, G, y, beta, 
             v += seen_now
             for k in range(count):
                 if seen_now:
-                    entries(M[k], factor, F[i0 + k], G[j : j + COLUMNS], e, ignored)
+                    entries(M[k], factor, F[i0 + k], G[j : j + COLUMNS], e)
                 entry = e if seen_now else nothing
                 weigh(entry, y[j : j + COLUMNS], M[k], beta[j : j + COLUMNS], lanes[k], prices[k])
         for k in range(count):
@@ -131,3 +120,15 @@ def weigh(e, y, M, beta, lanes, prices):
         lanes[t] += e[t] * y[t]
         paid = M[t] * beta[t]
         prices[t] += paid if beta[t] > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def fold(lanes):
+    """The sum of all lanes, by halves; they are overwritten."""
+    half = lanes.size // 2
+    while half > 4:
+        low, high = lanes[:half], lanes[half : 2 * half]
+        for t in range(half):
+            low[t] += high[t]
+        half //= 2
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from otcore._kernels.entries import entries
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.lanes import four_products
-from otcore._kernels.sinkhorn import COLUMNS, answer, entries, sound
+from otcore._kernels.sinkhorn import answer, sound
 from otcore._kernels.sums import fma
 
 __all__ = ["absorb", "scaled_pass"]
@@ -21,10 +22,8 @@ __all__ = ["absorb", "scaled_pass"]
 @njit(cache=True, nogil=True)
 def absorb(M, factor, F, G, K):
     """``K_ij = 2**(F_i + G_j - factor M_ij)``; M (n, m), inf allowed."""
-    unused = np.zeros(COLUMNS)
     for i in range(M.shape[0]):
-        for j in range(0, M.shape[1], COLUMNS):
-            entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], K[i, j : j + COLUMNS], unused)
+        entries(M[i], factor, F[i], G, K[i])
 
 
 @njit(cache=True, nogil=True)

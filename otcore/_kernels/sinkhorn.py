@@ -19,17 +19,15 @@ import numpy as np
 from numba import njit
 
 from otcore._kernels.boxes import lower_bounds
-from otcore._kernels.exp2 import exp2, exp2_short, exp2_short_four
-from otcore._kernels.ground import EUCLIDEAN, bases, block
-from otcore._kernels.prefetch import LINE, prefetch
+from otcore._kernels.entries import entries, root_entries, square_entries
+from otcore._kernels.exp2 import exp2
+from otcore._kernels.ground import EUCLIDEAN, SQEUCLIDEAN, block
 from otcore._kernels.sums import fma
 
 if TYPE_CHECKING:
     from otcore._types import Array, Points
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
-QUARTER = COLUMNS // 4
-PIECE = 64  # entries that are taken by four parts where a tile is not whole
 ROWS = 8  # rows that share a read of the column sums, and of points in a cloud a box
 BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
 FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it
@@ -54,19 +52,14 @@ def dense_pass(M, factor, F, G, a, omega, w):
     """
     n, m = M.shape
     rows = max(1, min(ROWS, BUFFER // m))
-    e, lanes, r = np.empty((rows, m)), np.empty(COLUMNS), np.empty(rows)
+    e, r = np.empty((rows, m)), np.empty(rows)
     w[:] = 0.0
     error = 0.0
     for i0 in range(0, n, rows):
         count = min(rows, n - i0)
         for k in range(count):
             i = i0 + k
-            lanes[:] = 0.0
-            for j in range(0, m, COLUMNS):
-                for ahead in range(j + COLUMNS, j + 2 * COLUMNS, LINE):
-                    prefetch(M[i], ahead)  # the memory is read while the tile before is computed: 2.3 times faster
-                entries(M[i, j : j + COLUMNS], factor, F[i], G[j : j + COLUMNS], e[k, j : j + COLUMNS], lanes)
-            s = fold(lanes)
+            s = entries(M[i], factor, F[i], G, e[k])
             error += abs(s - a[i])
             if a[i] > 0.0 and not sound(s, a[i]):
                 F[i], s = restart(M[i], factor, G, a[i], e[k])
@@ -83,37 +76,45 @@ def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
     ``G`` and ``w`` have k COLUMNS entries; G is -inf on the last ones, which belong to no point.  Where all entries
     between some rows and a tile are below ``2**cut``, they are left out: see :func:`visible`.
     """
-    tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
-    e, lanes, r = np.empty((tiles.shape[0], ROWS, COLUMNS)), np.empty((ROWS, COLUMNS)), np.empty(ROWS)
+    many, d = tiles.shape[:2]
+    tops, seen, near = highest(G), np.empty(many, np.int64), np.empty((1, many))
+    e, sums, r = np.empty((many, ROWS, COLUMNS)), np.empty(ROWS), np.empty(ROWS)
     cost, alone = np.empty((ROWS, COLUMNS)), np.empty((1, w.size))
-    rooted = ground[0] == EUCLIDEAN and ground[1] == 1.0
+    squared, rooted = ground[:2] == (SQEUCLIDEAN, 1.0), ground[:2] == (EUCLIDEAN, 1.0)
+    centre, points, heights = np.zeros(d), np.empty((ROWS, d)), np.empty(ROWS)
+    columns, levels = centred(tiles, corners, factor, G, centre) if squared else (tiles, G)
     w[:] = 0.0
     error = 0.0
     for i0 in range(0, x.shape[0], ROWS):
         count = min(ROWS, x.shape[0] - i0)
         part = x[i0 : i0 + count]
         some = visible(ground, part, corners, tops, cut, factor, F[i0 : i0 + count], near, seen)
-        lanes[:] = 0.0
-        for v in range(some):
-            j = seen[v] * COLUMNS
-            if rooted:
-                bases(ground[0], part, tiles[seen[v]], cost[:count])
-            else:
-                block(ground, part, tiles[seen[v]], cost[:count])
-            for k in range(count):
-                if rooted:
-                    root_entries(cost[k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
-                else:
-                    entries(cost[k], factor, F[i0 + k], G[j : j + COLUMNS], e[v, k], lanes[k])
         for k in range(count):
-            i = i0 + k
-            s = fold(lanes[k])
+            sums[k], heights[k] = 0.0, F[i0 + k]
+            for axis in range(d if squared else 0):
+                delta = part[k, axis] - centre[axis]
+                points[k, axis] = 2.0 * factor * delta
+                heights[k] -= factor * delta * delta
+        for v in range(some):
+            t = seen[v]
+            g = levels[t * COLUMNS : (t + 1) * COLUMNS]
+            if not (squared or rooted):
+                block(ground, part, tiles[t], cost[:count])
+            for k in range(count):
+                if squared:
+                    sums[k] += square_entries(points[k], columns[t], heights[k], g, e[v, k])
+                elif rooted:
+                    sums[k] += root_entries(part[k], columns[t], factor, heights[k], g, e[v, k])
+                else:
+                    sums[k] += entries(cost[k], factor, heights[k], g, e[v, k])
+        for k in range(count):
+            i, s = i0 + k, sums[k]
             error += abs(s - a[i])
             r[k] = 0.0
             if a[i] > 0.0 and not sound(s, a[i]):
                 for v in range(some):
                     e[v, k] = 0.0
-                for t in range(tiles.shape[0]):
+                for t in range(many):
                     block(ground, x[i : i + 1], tiles[t], cost[:1])
                     alone[0, t * COLUMNS : (t + 1) * COLUMNS] = cost[0]
                 F[i], s = restart(alone[0], factor, G, a[i], alone[0])
@@ -126,6 +127,23 @@ def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
             j = seen[v] * COLUMNS
             add_rows(r[:count], e[v], w[j : j + COLUMNS])
     return error
+
+
+@njit(cache=True, nogil=True)
+def centred(tiles, corners, factor, G, centre):
+    """Tiles around their ``centre``, which is found, and ``G_j - factor |y_j|^2`` for such points y_j.
+
+    Squared distances are taken apart: ``|x|^2 + |y|^2 - 2 x.y`` rounds like the potentials, which are as large.
+    """
+    columns, levels = np.empty_like(tiles), G.copy()
+    for axis in range(centre.size):
+        centre[axis] = 0.5 * corners[0, axis].min() + 0.5 * corners[1, axis].max()
+        for t in range(tiles.shape[0]):
+            for j in range(COLUMNS):
+                delta = tiles[t, axis, j] - centre[axis]
+                columns[t, axis, j] = delta
+                levels[t * COLUMNS + j] -= factor * delta * delta
+    return columns, levels
 
 
 @njit(cache=True, nogil=True)
@@ -155,70 +173,6 @@ def visible(ground, x, corners, tops, cut, factor, F, near, seen):
             seen[count] = t
             count += 1
     return count
-
-
-@njit(cache=True, nogil=True)
-def entries(cost, factor, F, G, e, lanes):
-    """``e_j = 2**(F + G_j - factor cost_j)`` to SHORT, also added to the lanes."""
-    if cost.size == COLUMNS:
-        four_parts(cost, factor, F, G, e, lanes, QUARTER)
-    else:
-        whole = cost.size - cost.size % PIECE
-        for t in range(0, whole, PIECE):
-            piece = slice(t, t + PIECE)
-            four_parts(cost[piece], factor, F, G[piece], e[piece], lanes[piece], PIECE // 4)
-        for t in range(whole, cost.size):
-            value = exp2_short(fma(-factor, cost[t], F + G[t]))
-            e[t] = value
-            lanes[t] += value
-
-
-@njit(cache=True, nogil=True, inline="always")
-def four_parts(cost, factor, F, G, e, lanes, size):
-    """:func:`entries` of four parts of ``size`` at once."""
-    for t in range(size):
-        e0, e1, e2, e3 = exp2_short_four(
-            fma(-factor, cost[t], F + G[t]),
-            fma(-factor, cost[t + size], F + G[t + size]),
-            fma(-factor, cost[t + 2 * size], F + G[t + 2 * size]),
-            fma(-factor, cost[t + 3 * size], F + G[t + 3 * size]),
-        )
-        keep_four(t, size, e0, e1, e2, e3, e, lanes)
-
-
-@njit(cache=True, nogil=True)
-def root_entries(square, factor, F, G, e, lanes):
-    """:func:`entries` of a whole tile for costs given by their squares: roots run beside the products."""
-    for t in range(QUARTER):
-        e0, e1, e2, e3 = exp2_short_four(
-            fma(-factor, math.sqrt(square[t]), F + G[t]),
-            fma(-factor, math.sqrt(square[t + QUARTER]), F + G[t + QUARTER]),
-            fma(-factor, math.sqrt(square[t + 2 * QUARTER]), F + G[t + 2 * QUARTER]),
-            fma(-factor, math.sqrt(square[t + 3 * QUARTER]), F + G[t + 3 * QUARTER]),
-        )
-        keep_four(t, QUARTER, e0, e1, e2, e3, e, lanes)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def keep_four(t, quarter, e0, e1, e2, e3, e, lanes):
-    """Store an entry of each quarter of a tile, and add it to its lane."""
-    e[t], e[t + quarter], e[t + 2 * quarter], e[t + 3 * quarter] = e0, e1, e2, e3
-    lanes[t] += e0
-    lanes[t + quarter] += e1
-    lanes[t + 2 * quarter] += e2
-    lanes[t + 3 * quarter] += e3
-
-
-@njit(cache=True, nogil=True)
-def fold(lanes):
-    """The sum of all lanes, by halves; they are overwritten."""
-    half = lanes.size // 2
-    while half > 4:
-        low, high = lanes[:half], lanes[half : 2 * half]
-        for t in range(half):
-            low[t] += high[t]
-        half //= 2
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 
 
 @njit(cache=True, nogil=True)

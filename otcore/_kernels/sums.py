@@ -22,7 +22,9 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     def fma(x, y, z):
         """``x y + z`` rounded once; a slow twin for ``NUMBA_DISABLE_JIT=1``."""
-        total = float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)))
+        total = float(x * y + z)
+        if np.isfinite([x, y, z]).all():
+            total = float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)))
         return np.float32(total) if all(isinstance(v, np.float32) for v in (x, y, z)) else total
 
 else:
