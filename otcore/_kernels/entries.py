@@ -185,7 +185,7 @@ else:
 
             def exponents(j, chains):
                 for k in range(0, chains * WIDTH, LINE):
-                    builder.call(hint, [address(builder, M, j, AHEAD + k), *read])  # beyond the end, too: it never faults
+                    builder.call(hint, [address(builder, M, j, AHEAD + k), *read])  # beyond the end, too: no fault
                 levels = (builder.fadd(f, load(builder, g, j, WIDTH * t)) for t in range(chains))
                 loads = (load(builder, M, j, WIDTH * t) for t in range(chains))
                 return [call(builder, "fma", minus, x, level) for x, level in zip(loads, levels, strict=True)]

@@ -1,11 +1,13 @@
 """One full Sinkhorn iteration in scaling form: exponentials once, then one read of a kernel and products an iteration.
 
 The kernel holds ``K_ij = 2**(F0_i + G0_j - factor M_ij)`` for exponents that have been absorbed into it; the plan is
-``u_i K_ij v_j`` with scalings ``u = 2**(F - F0)`` and v near one.  Four rows are summed, answered, and, still in cache,
+``u_i K_ij v_j`` with scalings ``u = 2**(F - F0)`` and v near one.  A few rows are summed, answered, and, still in cache,
 added to the column sums.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numba import njit
@@ -13,10 +15,12 @@ from numba import njit
 from otcore._kernels.entries import entries
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.lanes import four_products
-from otcore._kernels.sinkhorn import answer, sound
+from otcore._kernels.sinkhorn import sound
 from otcore._kernels.sums import fma
 
 __all__ = ["absorb", "scaled_pass"]
+
+ROWS = 8  # that are summed, answered and added to the column sums together, a multiple of four
 
 
 @njit(cache=True, nogil=True)
@@ -27,17 +31,29 @@ def absorb(M, factor, F, G, K):
 
 
 @njit(cache=True, nogil=True)
-def answered(F, F0, i, s, a, omega, least):
-    """Row i answers its sum ``u_i s``: how far it was off, or nan where that is no sum of full precision; the new u."""
-    if i >= F.size:  # fewer than four rows are left
-        return 0.0, 0.0
-    u = exp2(F[i] - F0[i])
-    total = u * s
-    if not (least < s < np.inf and sound(total, a[i])):
-        return np.nan, 0.0
-    ratio, step = answer(a[i], total, omega)
-    F[i] += step
-    return abs(total - a[i]), u * ratio
+def answered(i, count, F, F0, a, omega, least, s, u):
+    """Rows i, i + 1, ... answer their sums ``u_k s_k``: how far off they were; u the scalings after that.
+
+    nan where a sum has lost digits, and F no good.  Step by step, for the exponentials and quotients of all rows side
+    by side: one after the other they took as long as the products.
+    """
+    error, fit = 0.0, True
+    for k in range(count):
+        u[k] = exp2(F[i + k] - F0[i + k])
+        total = u[k] * s[k]
+        ratio = a[i + k] / total
+        fit &= (s[k] > least) & (s[k] < np.inf) & sound(total, a[i + k])
+        error += abs(total - a[i + k])
+        s[k] = ratio
+    if not fit:
+        return np.nan
+    for k in range(count):
+        step = omega * math.log2(s[k])
+        F[i + k] += step
+        s[k] = s[k] if omega == 1.0 else exp2(step)
+    for k in range(count):
+        u[k] *= s[k]
+    return error
 
 
 @njit(cache=True, nogil=True)
@@ -56,18 +72,28 @@ def scaled_pass(K, F0, F, v, a, omega, least, w):
     float: ``sum_i |u_i s_i - a_i|`` before the update; nan where a row sum is out of range, and F and w no good
     """
     n = K.shape[0]
+    s, u = np.empty(ROWS), np.empty(ROWS)
     w[:] = 0.0
     error = 0.0
-    for i in range(0, n, 4):
-        k0, k1, k2, k3 = K[i], K[min(i + 1, n - 1)], K[min(i + 2, n - 1)], K[min(i + 3, n - 1)]
-        s0, s1, s2, s3 = four_products(k0, k1, k2, k3, v)
-        e0, r0 = answered(F, F0, i, s0, a, omega, least)
-        e1, r1 = answered(F, F0, i + 1, s1, a, omega, least)
-        e2, r2 = answered(F, F0, i + 2, s2, a, omega, least)
-        e3, r3 = answered(F, F0, i + 3, s3, a, omega, least)
-        error += (e0 + e1) + (e2 + e3)
-        add_four(K.dtype.type(r0), K.dtype.type(r1), K.dtype.type(r2), K.dtype.type(r3), k0, k1, k2, k3, w)
+    for i0 in range(0, n, ROWS):
+        count = min(ROWS, n - i0)
+        for k in range(0, count, 4):
+            k0, k1, k2, k3 = four_rows(K, i0 + k)
+            s[k], s[k + 1], s[k + 2], s[k + 3] = four_products(k0, k1, k2, k3, v)
+        error += answered(i0, count, F, F0, a, omega, least, s, u)
+        u[count:] = 0.0
+        for k in range(0, count, 4):
+            k0, k1, k2, k3 = four_rows(K, i0 + k)
+            kind = K.dtype.type
+            add_four(kind(u[k]), kind(u[k + 1]), kind(u[k + 2]), kind(u[k + 3]), k0, k1, k2, k3, w)
     return error
+
+
+@njit(cache=True, nogil=True)
+def four_rows(K, i):
+    """Rows from i on; the last again where fewer than four are left."""
+    last = K.shape[0] - 1
+    return K[i], K[min(i + 1, last)], K[min(i + 2, last)], K[min(i + 3, last)]
 
 
 @njit(cache=True, nogil=True)

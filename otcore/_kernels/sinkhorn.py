@@ -192,7 +192,7 @@ def restart(cost, factor, G, a, e):
 @njit(cache=True, nogil=True)
 def sound(s, a):
     """Whether a sum s for which ``a > 0`` is wanted has all its digits, and ``(a / s)**omega`` is a float."""
-    return s > TINY and s < WIDE * a and a < WIDE * s
+    return (s > TINY) & (s < WIDE * a) & (a < WIDE * s)
 
 
 @njit(cache=True, nogil=True)
