@@ -1,7 +1,7 @@
 """One full Sinkhorn iteration in scaling form: exponentials once, then one read of a kernel and products an iteration.
 
 The kernel holds ``K_ij = 2**(F0_i + G0_j - factor M_ij)`` for exponents that have been absorbed into it; the plan is
-``u_i K_ij v_j`` with scalings ``u = 2**(F - F0)`` and v near one.  A few rows are summed, answered, and, still in cache,
+``u_i K_ij v_j`` with scalings ``u = 2**(F - F0)`` and v near one.  A few rows are summed, answered and, still in cache,
 added to the column sums.
 """
 
