@@ -59,7 +59,7 @@ class Absorbed:
         """As :meth:`otcore.costs.Cost.sinkhorn_pass`."""
         if f is None:
             return self.cost.sinkhorn_pass(epsilon, f, g, a, b, omega)
-        return sweep(self.cost, partial(self._pass, b), g.size, epsilon, f, g, a, b, omega)
+        return sweep(self.cost.columns, partial(self._pass, b), g.size, epsilon, f, g, a, b, omega)
 
     def _pass(self, b: Array, factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
         given = F.copy()

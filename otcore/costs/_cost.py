@@ -152,6 +152,10 @@ class Cost(ABC):
     def restrict(self, i: Indices, j: Indices) -> Cost:
         """The cost on a subset of rows and columns (the sub-matrix M[i][:, j])."""
 
+    def columns(self, j: Indices) -> Cost:
+        """The cost on all rows and some columns."""
+        return self.restrict(np.arange(self.shape[0]), j)
+
     @abstractmethod
     def scaled(self, exponent: int) -> Cost:
         """The cost times ``2 ** exponent`` (of the cost, not of coordinates)."""

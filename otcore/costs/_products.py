@@ -56,7 +56,7 @@ class Products:
     ) -> Sweep:
         """As :meth:`otcore.costs.Cost.sinkhorn_pass`."""
         kernel = in_chunks(self._pass, *self.shape, self.cost.threads)
-        return sweep(self.cost, kernel, g.size, epsilon, f, g, a, b, omega)
+        return sweep(self.cost.columns, kernel, g.size, epsilon, f, g, a, b, omega)
 
     def _pass(self, rows: slice) -> Kernel:
         from otcore._kernels.sinkhorn import dense_pass

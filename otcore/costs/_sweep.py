@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from otcore._types import Array, Potential
+from otcore._types import Array, Indices, Potential
 from otcore.costs._cost import Cost, Sweep, Tail
 
 __all__ = ["LOG2_E", "Kernel", "gathered", "in_chunks", "sweep"]
@@ -21,7 +21,7 @@ Kernel = Callable[[float, Array, Array, Array, float, Array], float]
 
 
 def sweep(
-    cost: Cost,
+    columns: Callable[[Indices], Cost],
     kernel: Kernel,
     width: int,
     epsilon: float,
@@ -33,7 +33,8 @@ def sweep(
 ) -> Sweep:
     """One Sinkhorn iteration by ``kernel(factor, F, G, a, omega, w)``, which wants ``width`` columns.
 
-    Exponents contain the log-weights: ``P_ij = 2 ** (F_i + G_j - factor M_ij)``.
+    Exponents contain the log-weights: ``P_ij = 2 ** (F_i + G_j - factor M_ij)``.  ``columns(j)`` is the cost on some
+    columns, which is asked for where they have lost their digits.
     """
     factor, m = LOG2_E / epsilon, g.size
     log_a, log_b = np.log2(a), np.log2(b)
@@ -46,7 +47,7 @@ def sweep(
     g = g + step * (omega / factor)
     if w.min() <= FAINT:  # after a jump of epsilon: from the columns' own maxima
         lost = np.flatnonzero(w <= FAINT)
-        g[lost] = cost.restrict(np.arange(a.size), lost).softmin(epsilon, f, np.log(a), axis=0)
+        g[lost] = columns(lost).softmin(epsilon, f, np.log(a), axis=0)
         step[lost] = 0.0
     after = 0.0 if omega == 1.0 else float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0))
     return Sweep(f, g, row_error, after)

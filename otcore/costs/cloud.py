@@ -256,10 +256,12 @@ class CloudCost(Cost):
             kernel = self._given(cloud_pass, epsilon, faint, rows)
             return lambda _, *rest: float(kernel(*rest))
 
-        ordered = self if s.in_order else self.restrict(s.rows, s.columns)
+        def columns(j: Indices) -> Cost:
+            return self.restrict(s.rows, s.columns[j])
+
         f, g = None if f is None else f[s.rows], g[s.columns]
         kernel = in_chunks(some, self.shape[0], s.width, self.threads)
-        after = sweep(ordered, kernel, s.width, epsilon, f, g, a[s.rows], b[s.columns], omega)
+        after = sweep(columns, kernel, s.width, epsilon, f, g, a[s.rows], b[s.columns], omega)
         return after._replace(f=put_back(s.rows, after.f), g=put_back(s.columns, after.g))
 
     def passing(self, dtype: str | None = None) -> Products | None:

@@ -97,7 +97,7 @@ class DenseCost(Cost):
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep:
         kernel = in_chunks(self.log_pass, *self.shape, self.threads)
-        return sweep(self, kernel, self.shape[1], epsilon, f, g, a, b, omega)
+        return sweep(self.columns, kernel, self.shape[1], epsilon, f, g, a, b, omega)
 
     def log_pass(self, rows: slice) -> Kernel:
         """The kernel of a pass over some rows, in log form."""
