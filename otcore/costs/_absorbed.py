@@ -47,6 +47,7 @@ class Absorbed:
         self._K: NDArray[Any] = np.empty((0, 0), self._kind)
         n, m = cost.shape
         self._F, self._G, self._rows, self._columns = np.zeros(n), np.zeros(m), np.zeros(n), np.zeros(m)
+        self._weights = self._logs = self._F, self._G
 
     @property
     def resolution(self) -> float:
@@ -59,24 +60,28 @@ class Absorbed:
         """As :meth:`otcore.costs.Cost.sinkhorn_pass`."""
         if f is None:
             return self.cost.sinkhorn_pass(epsilon, f, g, a, b, omega)
-        return sweep(self.cost.columns, partial(self._pass, b), g.size, epsilon, f, g, a, b, omega)
+        if a is not self._weights[0] or b is not self._weights[1]:  # the same ones at each pass of a solve
+            self._weights, self._logs = (a, b), (np.log2(a), np.log2(b))
+        return sweep(self.cost.columns, partial(self._pass, b), g.size, epsilon, f, g, a, b, omega, self._logs)
 
     def _pass(self, b: Array, factor: float, F: Array, G: Array, a: Array, omega: float, w: Array) -> float:
+        from otcore._kernels.sweep import drift, powers, scaled
+
         given = F.copy()
         if factor != self._factor:
             self._factor, self._kind, self._stale = factor, self._kinds[0], True
-        with np.errstate(invalid="ignore"):  # of two weights that are lost
-            if self._stale or max(np.abs(F - self._F).max(), np.abs(G - self._G).max()) > FAR[self._kind]:
-                self._renew(given, G, a, b, w)
-            v = np.exp2(G - self._columns)
+        if self._stale or not drift(F, self._F, G, self._G) <= FAR[self._kind]:
+            self._renew(given, G, a, b, w)
+        v = np.empty(G.size)
+        powers(G, self._columns, v)
         error = self._by(partial(self._scale, v.astype(self._kind)))(factor, F, G, a, omega, w)
-        self._stale = not (error == error and LEAST[self._kind] < w.min() <= w.max() < np.inf)
+        least, most = scaled(w, v)
+        self._stale = not (error == error and LEAST[self._kind] < least <= most < np.inf)
         if self._stale:  # a sum out of range
             F[:] = given
             return self._by(self.cost.log_pass)(factor, F, G, a, omega, w)
         if error <= SINGLE and self._kind != self._kinds[-1]:
             self._kind, self._stale = self._kinds[-1], True
-        w *= v
         return error
 
     def _renew(self, F: Array, G: Array, a: Array, b: Array, w: Array) -> None:

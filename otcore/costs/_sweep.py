@@ -30,26 +30,27 @@ def sweep(
     a: Array,
     b: Array,
     omega: float,
+    logs: tuple[Array, Array] | None = None,
 ) -> Sweep:
     """One Sinkhorn iteration by ``kernel(factor, F, G, a, omega, w)``, which wants ``width`` columns.
 
     Exponents contain the log-weights: ``P_ij = 2 ** (F_i + G_j - factor M_ij)``.  ``columns(j)`` is the cost on some
-    columns, which is asked for where they have lost their digits.
+    columns, which is asked for where they have lost their digits; ``logs`` are those of a and b in base 2, where known.
     """
+    from otcore._kernels.sweep import answered, exponents
+
     factor, m = LOG2_E / epsilon, g.size
-    log_a, log_b = np.log2(a), np.log2(b)
-    F = np.full(a.size, -np.inf) if f is None else f * factor + log_a
-    G, w = np.full(width, -np.inf), np.empty(width)
-    G[:m] = g * factor + log_b
+    log_a, log_b = logs or (np.log2(a), np.log2(b))
+    F, G, w = np.full(a.size, -np.inf), np.full(width, -np.inf), np.empty(width)
+    if f is not None:
+        exponents(f, factor, log_a, F)
+    exponents(g, factor, log_b, G)
     row_error = kernel(factor, F, G, a, omega, w)
-    f, w = (F - log_a) / factor, w[:m]
-    step = log_b - np.log2(np.maximum(w, FAINT))
-    g = g + step * (omega / factor)
-    if w.min() <= FAINT:  # after a jump of epsilon: from the columns' own maxima
-        lost = np.flatnonzero(w <= FAINT)
-        g[lost] = columns(lost).softmin(epsilon, f, np.log(a), axis=0)
-        step[lost] = 0.0
-    after = 0.0 if omega == 1.0 else float(b @ np.abs(np.exp2((omega - 1.0) * step) - 1.0))
+    f, g, w = np.empty(a.size), g.copy(), w[:m]
+    after, lost = answered(F, log_a, factor, w, FAINT, b, log_b, omega, f, g)
+    if lost:  # after a jump of epsilon: from the columns' own maxima
+        few = np.flatnonzero(~(w > FAINT))
+        g[few] = columns(few).softmin(epsilon, f, np.log(a), axis=0)
     return Sweep(f, g, row_error, after)
 
 
