@@ -93,7 +93,7 @@ class Absorbed:
         self._by(self._absorb)(self._factor, self._rows, self._columns, a, 1.0, w)
 
     def _by(self, kernel: Callable[[slice], Kernel]) -> Kernel:
-        return in_chunks(kernel, *self.cost.shape, self.cost.threads)
+        return in_chunks(kernel, *self.cost.shape, self.cost.pool)
 
     def _absorb(self, rows: slice) -> Kernel:
         from otcore._kernels.scaling import absorb

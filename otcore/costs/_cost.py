@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol, Self
@@ -133,7 +135,7 @@ class Cost(ABC):
     traits: frozenset[str]
     order: float = 1.0
     enclosure: Enclosure = EXACT
-    threads: int = 1  # that Sinkhorn passes may use; the bits of their results do not depend on it
+    pool: Executor | None = None  # of threads for Sinkhorn passes; the bits of their results do not depend on it
     lazy_name: ClassVar[str] = "rows"
     resolution: ClassVar[float] = 0.0
     exponent_ulps: float = 4.0  # of its size, in units of u: how far passes over an entropic plan round an exponent
@@ -164,11 +166,18 @@ class Cost(ABC):
     def bounds(self) -> tuple[float, float]:
         """(lo, hi) with lo <= M_ij <= hi for every *finite* entry; cheap, need not be attained."""
 
-    def threaded(self, threads: int) -> Self:
-        """The same cost, with passes in so many threads."""
+    @contextmanager
+    def threaded(self, threads: int) -> Iterator[Self]:
+        """The same cost, with passes in so many threads as long as the context lasts."""
+        if threads == 1:
+            yield self
+            return
         cost = copy(self)
-        cost.threads = threads
-        return cost
+        try:
+            with ThreadPoolExecutor(threads) as cost.pool:
+                yield cost
+        finally:
+            cost.pool = None  # plans keep the cost
 
     def common(self) -> tuple[Indices, Indices]:
         """Index pairs (i, j) whose row point and column point are the same point, each used once.

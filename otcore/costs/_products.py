@@ -55,7 +55,7 @@ class Products:
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep:
         """As :meth:`otcore.costs.Cost.sinkhorn_pass`."""
-        kernel = in_chunks(self._pass, *self.shape, self.cost.threads)
+        kernel = in_chunks(self._pass, *self.shape, self.cost.pool)
         return sweep(self.cost.columns, kernel, g.size, epsilon, f, g, a, b, omega)
 
     def _pass(self, rows: slice) -> Kernel:

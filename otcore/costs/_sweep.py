@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -54,11 +54,8 @@ def sweep(
     return Sweep(f, g, row_error, after)
 
 
-def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, threads: int) -> Kernel:
-    """The pass of all n rows from those of some, ``kernel(rows)``: the same bits for any number of threads.
-
-    Threads are started for each pass: one kept between them would not survive a fork.
-    """
+def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, pool: Executor | None) -> Kernel:
+    """The pass of all n rows from those of some, ``kernel(rows)``: the same bits in any number of threads, or none."""
     if n * width < SHARED:
         return kernel(slice(0, n))
     edges = [n * k // CHUNKS for k in range(CHUNKS + 1)]
@@ -70,11 +67,7 @@ def in_chunks(kernel: Callable[[slice], Kernel], n: int, width: int, threads: in
             rows = slice(edges[k], edges[k + 1])
             return kernel(rows)(factor, F[rows], G, a[rows], omega, sums[k])
 
-        if threads == 1:
-            errors = [part(k) for k in range(CHUNKS)]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                errors = list(pool.map(part, range(CHUNKS)))
+        errors = list((pool.map if pool else map)(part, range(CHUNKS)))
         sums.sum(axis=0, out=w)
         return sum(errors)
 

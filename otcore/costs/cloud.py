@@ -260,7 +260,7 @@ class CloudCost(Cost):
             return self.restrict(s.rows, s.columns[j])
 
         f, g = None if f is None else f[s.rows], g[s.columns]
-        kernel = in_chunks(some, self.shape[0], s.width, self.threads)
+        kernel = in_chunks(some, self.shape[0], s.width, self.pool)
         after = sweep(columns, kernel, s.width, epsilon, f, g, a[s.rows], b[s.columns], omega)
         return after._replace(f=put_back(s.rows, after.f), g=put_back(s.columns, after.g))
 

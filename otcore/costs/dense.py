@@ -96,7 +96,7 @@ class DenseCost(Cost):
     def sinkhorn_pass(
         self, epsilon: float, f: Potential | None, g: Potential, a: Array, b: Array, omega: float = 1.0
     ) -> Sweep:
-        kernel = in_chunks(self.log_pass, *self.shape, self.threads)
+        kernel = in_chunks(self.log_pass, *self.shape, self.pool)
         return sweep(self.columns, kernel, self.shape[1], epsilon, f, g, a, b, omega)
 
     def log_pass(self, rows: slice) -> Kernel:

@@ -146,9 +146,12 @@ class Sinkhorn:
 
     def candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         """Potentials and their Gibbs plan at the end of each level that may close the gap, and the exact answer."""
-        if self.threads > 1:
-            cost, units = problem.cost.threaded(self.threads), (problem.cost_unit, problem.mass_unit)
-            problem = Problem.trusted(problem.a, problem.b, cost, cost_unit=units[0], mass_unit=units[1])
+        with problem.cost.threaded(self.threads) as cost:
+            p, units = problem, {"cost_unit": problem.cost_unit, "mass_unit": problem.mass_unit}
+            problem = p if cost is p.cost else Problem.trusted(p.a, p.b, cost, **units)
+            yield from self._candidates(problem, start, budget)
+
+    def _candidates(self, problem: Problem, start: Candidate | None, budget: Budget) -> Iterator[Candidate]:
         a, b = shares(problem.a), shares(problem.b)
         warm = None if start is None else _sensible(start.potentials, problem)
         stack = levels(problem.cost, a, b) if self.accelerate and warm is None else [Level(problem.cost, a, b)]

@@ -171,8 +171,14 @@ def test_passes_in_threads_have_the_bits_of_passes_in_one(kind, monkeypatch):
     cost = CloudCost(rng.random((43, 2 if kind == "plane" else 3)), rng.random((300, 2 if kind == "plane" else 3)))
     cost = cost if kind in ("plane", "space") else DenseCost(cost.to_dense())
     start = cost.sinkhorn_pass(0.05, None, np.zeros(300), a, b)
-    passes = [cost.threaded(k).passing(kind) if "float" in kind else cost.threaded(k) for k in (1, 2, 5)]
-    first, *others = [p.sinkhorn_pass(0.05, start.f, start.g, a, b, 1.3) for p in passes]
+    found = []
+    for k in (1, 2, 5):
+        with cost.threaded(k) as shared:
+            passes = shared.passing(kind) if "float" in kind else shared
+            found.append(passes.sinkhorn_pass(0.05, start.f, start.g, a, b, 1.3))
+            assert (shared.pool is None) == (k == 1)
+        assert shared.pool is None
+    first, *others = found
     for other in others:
         assert all(np.array_equal(one, two) for one, two in zip(first, other, strict=True))
     twin = Cost.sinkhorn_pass(cost, 0.05, start.f, start.g, a, b, 1.3)
