@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,7 @@ COARSEST = 1 << 19  # entries that need no coarser start
 LANDMARKS = 8  # columns whose costs tell rows apart, and rows that tell columns
 SAMPLE = 32  # rows that are asked how widely they spread their mass
 FINE = 8.0  # cells that share a row's mass: with fewer epsilon nears their spacing, and it is the turn of their points
+STEPS, TINY = 12, 1e-300  # of the power method: a rate a little low costs little
 ROUGH, PASSES = 3e-2, 8  # marginal error of a level that only leads to the next, and passes it may take
 
 
@@ -50,15 +52,42 @@ class Level:
         return f[self.rows], self.to_cells.sinkhorn_pass(epsilon, g[self.columns], f, self.b, above.a).f
 
 
+class Cells(NamedTuple):
+    """The coarsest cells, and their potentials when it was the turn of a finer level."""
+
+    level: Level
+    epsilon: float
+    f: Potential
+    g: Potential
+
+    def rate(self) -> float:
+        """How fast plain passes converge here: the plan's second singular value, squared, by steps of the power method.
+
+        That of ``P_ij / sqrt(a_i b_j)``, whose first vectors are ``sqrt(a)`` and ``sqrt(b)``, at 1.
+        """
+        left, right = np.sqrt(self.level.a), np.sqrt(self.level.b)
+        x, rate = np.cos(np.arange(right.size) ** 2), 0.0  # not orthogonal to any vector that costs make
+        with np.errstate(over="ignore", invalid="ignore"):
+            exponents = (self.f[:, None] + self.g - self.level.cost.to_dense()) / self.epsilon
+            P = np.exp(exponents) * (left[:, None] * right)
+            for _ in range(STEPS):
+                x -= right * (right @ x)
+                x /= max(float(np.linalg.norm(x)), TINY)
+                y = P @ x
+                x = (y - left * (left @ y)) @ P
+                rate = float(np.linalg.norm(x))
+        return rate if rate < 1.0 else 0.0  # else potentials are still far off
+
+
 def coarse_start(
     stack: list[Level], epsilons: np.ndarray, expired: Callable[[], bool]
-) -> tuple[int, Potential | None, Potential]:
-    """Which of the falling ``epsilons`` it is the points' own turn at, and potentials to start from there.
+) -> tuple[int, Potential | None, Potential, Cells | None]:
+    """Which of the falling ``epsilons`` it is the points' own turn at, potentials to start from there, and the cells.
 
     ``stack`` is what :func:`levels` answers, finest first; f is None where there are no cells.
     """
     *finer, level = stack
-    f, g = None, np.zeros(level.b.size)
+    f, g, cells = None, np.zeros(level.b.size), None
     for k, epsilon in enumerate(epsilons):
         while finer:
             for iterate in sinkhorn(level.cost, level.a, level.b, epsilon, f, g, ROUGH, expired):
@@ -67,10 +96,12 @@ def coarse_start(
             f, g = iterate.f, iterate.g
             if k < len(epsilons) - 1 and not expired() and crowd(level, epsilon, f, g) > FINE:
                 break
+            if level is stack[-1]:
+                cells = Cells(level, epsilon, f, g)
             above, level = level, finer.pop()
             f, g = level.extended(above, epsilon, f, g)
         if not finer:
-            return k, f, g
+            return k, f, g, cells
     raise AssertionError("the last epsilon leads to the points")
 
 

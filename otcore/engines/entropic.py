@@ -33,6 +33,7 @@ class Iterate(NamedTuple):
     passes: int
 
 
+TRUSTED = 3e-2  # error from which on convergence is as between cells
 TOO_MUCH, BACK = 30.0, 0.9  # growth of the error beyond which omega - 1 is taken back by that factor
 SLOWEST = 1 - 1e-7  # a rate beyond which Newton's method, not relaxation, is the remedy: omega stays below 1.9994
 FASTEST = 1e-3  # a rate that needs no relaxation; of an error that begins near infinity the true one may be 0
@@ -56,9 +57,13 @@ class Relaxation:
     window : int
         Passes over which a plain rate is measured, and twice as many for a relaxed one: errors grow for a while
         after a change of omega, and a rate measured in haste is raised and lowered for ever (twice the passes).
+    rate : float
+        The plain rate that is expected, 0 where nothing is known: believed once the error is below ``TRUSTED``, before
+        it could be measured.
     """
 
     window: int = 6
+    rate: float = 0.0
     omega: float = 1.0
     _first: float = math.inf
     _best: float = math.inf
@@ -73,6 +78,9 @@ class Relaxation:
             self._change(1.0 + BACK * (self.omega - 1.0), error)
             return
         self._best = min(self._best, error)
+        if self.rate > 0 and self.omega == 1.0 and error < TRUSTED:
+            self._change(_fastest(self.rate), error)
+            return
         self._count += 1
         window = self.window if self.omega == 1.0 else 2 * self.window
         if self._count <= window:
@@ -80,12 +88,18 @@ class Relaxation:
         omega = 1.0 + BACK * (self.omega - 1.0)  # a whole window for nothing
         if 0 < error < self._first:
             mu = max((error / self._first) ** (1 / window), FASTEST)
-            rate = min((mu + self.omega - 1.0) ** 2 / (self.omega**2 * mu), SLOWEST)
-            omega = max(self.omega, 2.0 / (1.0 + math.sqrt(1.0 - rate)))
+            omega = self.omega
+            if mu > omega - 1.0:  # else it is the best one or above: errors swing, at a rate of omega - 1 on the whole
+                omega = max(omega, _fastest((mu + omega - 1.0) ** 2 / (omega**2 * mu)))
         self._change(omega, error)
 
     def _change(self, omega: float, error: float) -> None:
         self.omega, self._first, self._count = omega, error, 1
+
+
+def _fastest(rate: float) -> float:
+    """The best factor for a plain rate.  [Young 1971, section 6.2]"""
+    return 2.0 / (1.0 + math.sqrt(1.0 - min(rate, SLOWEST)))
 
 
 def sinkhorn(
@@ -100,6 +114,7 @@ def sinkhorn(
     vertex: bool = False,
     accelerate: bool = True,
     kernel: Passing | None = None,
+    rate: float = 0.0,
 ) -> Iterator[Iterate]:
     """Iterates of Sinkhorn's algorithm, without end: the caller stops.
 
@@ -120,8 +135,9 @@ def sinkhorn(
         False: nothing but passes, each row and column answering in turn.
     kernel : optional
         What :meth:`Cost.passing` gave: takes over the passes, after a first one, while the plan is dense.
+    rate : float, at which plain passes are expected to converge, as :class:`Relaxation` takes it
     """
-    relaxation, columns, best, patience = Relaxation(), 0.0, math.inf, PATIENCE
+    relaxation, columns, best, patience = Relaxation(rate=rate), 0.0, math.inf, PATIENCE
     passing: Passing = cost
     for passes in count(1):
         f, g, rows, after = passing.sinkhorn_pass(epsilon, f, g, a, b, relaxation.omega)

@@ -170,7 +170,7 @@ class Sinkhorn:
         a, b, epsilons = points.a, points.b, mean * self.ladder ** np.arange(LEVELS + 1)
         finest = max(map(abs, problem.cost.bounds())) / LARGEST_EXPONENT
         epsilons = np.maximum(epsilons, min(mean, finest))
-        first, f, g = coarse_start(stack, epsilons, budget.expired)
+        first, f, g, _ = coarse_start(stack, epsilons, budget.expired)
         if warm is not None:
             f, g = warm
             first = int(np.argmax(epsilons <= NEAR * abs(float(a @ f + b @ g))))
@@ -215,7 +215,8 @@ class Sinkhorn:
         epsilons, passes = last * self.ladder ** -np.arange(above, -1.0, -1.0), 0
         kernel = problem.cost.passing(self.dtype)
         least = kernel.resolution if kernel is not None and self.dtype == "float32" else 0.0
-        first, f, g = coarse_start(stack, epsilons, budget.expired)
+        first, f, g, cells = coarse_start(stack, epsilons, budget.expired)
+        rate = cells.rate() if cells and self.accelerate else 0.0
         if warm is not None:
             first, (f, g) = above, warm
         for epsilon in epsilons[first:]:
@@ -232,6 +233,7 @@ class Sinkhorn:
                 vertex and epsilon == last,
                 self.accelerate,
                 kernel,
+                rate,
             ):
                 passes += 1
                 if iterate.error <= tol or passes >= self.max_iter or budget.expired():

@@ -41,7 +41,7 @@ def test_the_points_start_near_their_optimum(stored):
     stack = levels(cost, a, b)
     assert len(stack) == 2
     epsilons = coarse_epsilon(cost, a, b) * 0.25 ** np.arange(11)
-    k, f, g = coarse_start(stack, epsilons, lambda: False)
+    k, f, g, _ = coarse_start(stack, epsilons, lambda: False)
     assert 2 <= k <= 5
     error, cold = (
         list(islice(sinkhorn(cost, a, b, epsilons[k], *start, 1e-9), 2))[1].error
@@ -51,9 +51,26 @@ def test_the_points_start_near_their_optimum(stored):
     assert 1 < crowd(stack[0], epsilons[k], f, g) < coarse.PARTS * coarse.FINE * 2
 
 
+@pytest.mark.parametrize("share", [0.3, 0.05, 0.02])
+def test_cells_converge_as_fast_as_their_points_and_as_their_singular_values_say(share):
+    cost, a, b = problem(900, 900, True)
+    epsilon = share * coarse_epsilon(cost, a, b)
+    stack = levels(cost, a, b)
+    _, f, g, cells = coarse_start(stack, np.array([epsilon]), lambda: False)
+    rate, small = cells.rate(), cells.level
+    P = np.exp((cells.f[:, None] + cells.g - small.cost.to_dense()) / epsilon) * np.sqrt(small.a[:, None] * small.b)
+    true = np.linalg.svd(P, compute_uv=False)[1] ** 2
+    assert 0.97 * true < rate < 1.001 * true
+    plain = [i.error for i in islice(sinkhorn(cost, a, b, epsilon, f, g, 1e-9, accelerate=False), 60)]
+    last = max(k for k, error in enumerate(plain) if error > 1e-11)  # above rounding
+    assert 1 - rate == pytest.approx(1 - (plain[last] / plain[last - 6]) ** (1 / 6), rel=0.3)
+    far = coarse.Cells(small, epsilon, cells.f + 1e6, cells.g)
+    assert far.rate() == 0.0
+
+
 def test_the_last_epsilon_is_the_points_own_however_coarse_it_is():
     cost, a, b = problem(900, 900, False)
-    k, f, g = coarse_start(levels(cost, a, b), np.array([1.0, 0.3]), lambda: False)
+    k, f, g, _ = coarse_start(levels(cost, a, b), np.array([1.0, 0.3]), lambda: False)
     assert k == 1
     assert (f.size, g.size) == (900, 900)
 

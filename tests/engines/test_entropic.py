@@ -62,6 +62,17 @@ def test_the_factor_is_youngs_for_an_exact_rate_and_shrinks_when_errors_grow():
     assert relaxation.omega == pytest.approx(1 + 0.9 * (before - 1))
 
 
+def test_a_rate_that_is_known_beforehand_is_believed_near_the_solution():
+    relaxation, best = Relaxation(rate=0.9), 2 / (1 + np.sqrt(0.1))
+    relaxation.learn(0.5)
+    assert relaxation.omega == 1.0
+    relaxation.learn(0.01)
+    assert relaxation.omega == pytest.approx(best, rel=1e-12)
+    for k in range(13):  # faster than any factor below the best one allows: it is not raised
+        relaxation.learn(0.01 * (0.9 * (best - 1)) ** k)
+    assert relaxation.omega == pytest.approx(best, rel=1e-12)
+
+
 def test_an_error_that_falls_from_the_largest_float_is_a_fast_one():
     relaxation = Relaxation()
     for error in (1e308, *[1e-16] * 6):
