@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
-from otcore._kernels._kernel import intrinsic
+from otcore._kernels._kernel import intrinsic, kernel
 from otcore._kernels.sums import fma
 
 __all__ = ["HIGHEST", "LOWEST", "SHORT", "exp2", "exp2_short", "exp2_single"]
@@ -94,7 +94,7 @@ def shifted(typing, x, n):
     return x(x, n), build
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def parted(t, lowest):
     """The nearest integer n to t, kept between ``lowest`` and HIGHEST, and the rest ``t - n``."""
     u = min(max(t, lowest), HIGHEST)
@@ -102,13 +102,13 @@ def parted(t, lowest):
     return n, u - n
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def joined(p, n):
     """``p 2**n`` for an integer n."""
     return shifted(p, n + SHIFTER)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def exp2(t):
     """``2**t`` for a float64 that is not nan, to 1 ulp; 0 below 2^LOWEST (and for -inf), at most 2^HIGHEST."""
     n, r = parted(t, LOWEST)
@@ -126,7 +126,7 @@ def exp2(t):
     return joined(p, n) if t >= LOWEST else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def exp2_short(t):
     """``2**t`` for a float64 that is not nan, to SHORT; below 2^LOWEST at most 2^LOWEST, and 0 from -1023 down."""
     n, r = parted(t, VANISHING)
@@ -142,7 +142,7 @@ def exp2_short(t):
     return joined(p, n)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def exp2_single(t):
     """``2**t`` for a float32 that is not nan, to 1 ulp; 0 below 2^-125, at most 2^127.5."""
     u = min(max(t, LOWEST_SINGLE), HIGHEST_SINGLE)

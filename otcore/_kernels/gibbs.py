@@ -7,14 +7,14 @@ both passes.  No fast-math: the upper bound of a certificate is made here.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.entries import entries
 from otcore._kernels.ground import block
 from otcore._kernels.sinkhorn import COLUMNS, ROWS, highest, visible
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dense_rounding(M, factor, F, G, a, held, sums, costs):
     """``held = K 1`` and, with ``x = min(1, a / K 1)``, ``sums = K^T x`` and ``costs = (K * M)^T x``.
 
@@ -29,7 +29,7 @@ def dense_rounding(M, factor, F, G, a, held, sums, costs):
         add(scaling(a[i], held[i]), e, M[i], sums, costs)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, held, sums, costs):
     """:func:`dense_rounding` for points and tiles of points, see :func:`otcore._kernels.sinkhorn.cloud_pass`.
 
@@ -56,7 +56,7 @@ def cloud_rounding(ground, points, tiles, corners, cut, factor, F, G, a, held, s
                 add(x, e[v, k], M[v, k], sums[j : j + COLUMNS], costs[j : j + COLUMNS])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dense_remainder(M, factor, F, G, y, beta, held, price):
     """``held = K y`` and ``price = M beta``."""
     e, lanes, prices = np.empty(COLUMNS), np.empty(COLUMNS), np.empty(COLUMNS)
@@ -70,7 +70,7 @@ def dense_remainder(M, factor, F, G, y, beta, held, price):
         held[i], price[i] = fold(lanes), fold(prices)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cloud_remainder(ground, points, tiles, corners, cut, factor, F, G, y, beta, held, price):
     """:func:`dense_remainder` for points and tiles of points; y and beta are 0 on the columns of no point."""
     tops, seen, near = highest(G), np.empty(tiles.shape[0], np.int64), np.empty((1, tiles.shape[0]))
@@ -97,13 +97,13 @@ def cloud_remainder(ground, points, tiles, corners, cut, factor, F, G, y, beta, 
             held[i0 + k], price[i0 + k] = fold(lanes[k]), fold(prices[k])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scaling(a, s):
     """Alg. 2, lines 1-2: rows are only ever scaled down."""
     return a / s if s > a else 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add(x, e, M, sums, costs):
     """``sums += x e`` and ``costs += x e M``."""
     for j in range(e.size):
@@ -113,7 +113,7 @@ def add(x, e, M, sums, costs):
         costs[j] += paid if moved > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def weigh(e, y, M, beta, lanes, prices):
     """``e y`` and ``M beta`` into their lanes."""
     for t in range(e.size):
@@ -122,7 +122,7 @@ def weigh(e, y, M, beta, lanes, prices):
         prices[t] += paid if beta[t] > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(lanes):
     """The sum of all lanes, by halves; they are overwritten."""
     half = lanes.size // 2

@@ -7,9 +7,9 @@ double precision, and five times in single.  Here the lanes are written down, so
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
-from otcore._kernels._kernel import intrinsic
+from otcore._kernels._kernel import intrinsic, kernel
 
 __all__ = ["LANES", "four_products"]
 
@@ -70,7 +70,7 @@ def whole_lanes(typing, k0, k1, k2, k3, v):
     return types.UniTuple(types.float64, 4)(k0, k1, k2, k3, v), build
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def four_products(k0, k1, k2, k3, v):
     """``k . v`` for four rows (m,) and a column (m,), contiguous and of one kind: float64, or float32 in float32."""
     r0, r1, r2, r3 = whole_lanes(k0, k1, k2, k3, v)

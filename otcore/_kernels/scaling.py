@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.entries import entries
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.lanes import four_products
@@ -23,14 +23,14 @@ __all__ = ["absorb", "scaled_pass"]
 ROWS = 8  # that are summed, answered and added to the column sums together, a multiple of four
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def absorb(M, factor, F, G, K):
     """``K_ij = 2**(F_i + G_j - factor M_ij)``; M (n, m), inf allowed."""
     for i in range(M.shape[0]):
         entries(M[i], factor, F[i], G, K[i])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def answered(i, count, F, F0, a, omega, least, s, u):
     """Rows i, i + 1, ... answer their sums ``u_k s_k``: how far off they were; u the scalings after that.
 
@@ -56,7 +56,7 @@ def answered(i, count, F, F0, a, omega, least, s, u):
     return error
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scaled_pass(K, F0, F, v, a, omega, least, w):
     """Rows answer their sums, ``F_i += omega log2(a_i / u_i s_i)``, in place; ``w_j`` becomes ``sum_i u_i K_ij``.
 
@@ -89,14 +89,14 @@ def scaled_pass(K, F0, F, v, a, omega, least, w):
     return error
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def four_rows(K, i):
     """Rows from i on; the last again where fewer than four are left."""
     last = K.shape[0] - 1
     return K[i], K[min(i + 1, last)], K[min(i + 2, last)], K[min(i + 3, last)]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_four(r0, r1, r2, r3, k0, k1, k2, k3, w):
     """``w += sum_k r_k row_k``, products and their sum in the kind of the kernel."""
     for j in range(w.size):

@@ -16,8 +16,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.boxes import lower_bounds
 from otcore._kernels.entries import entries, root_entries, square_entries
 from otcore._kernels.exp2 import exp2
@@ -35,7 +35,7 @@ NO_SLACK = 1.0, 0.0  # bounds of boxes are never above the entries, as floats
 TINY, WIDE = 2.0**-700, 2.0**480  # row sums below, or so far off, are done again from the row's maximum
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dense_pass(M, factor, F, G, a, omega, w):
     """Rows answer their sums, ``F_i += omega log2(a_i / s_i)``, in place; ``w`` becomes the column sums after that.
 
@@ -69,7 +69,7 @@ def dense_pass(M, factor, F, G, a, omega, w):
     return error
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
     """:func:`dense_pass` for points: ``x`` (n, d) and ``tiles`` (k, d, COLUMNS), see :func:`tiled`.
 
@@ -129,7 +129,7 @@ def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
     return error
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def centred(tiles, corners, factor, G, centre):
     """Tiles around their ``centre``, which is found, and ``G_j - factor |y_j|^2`` for such points y_j.
 
@@ -146,7 +146,7 @@ def centred(tiles, corners, factor, G, centre):
     return columns, levels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def highest(G):
     """The largest exponent of each tile."""
     tops = np.empty(G.size // COLUMNS)
@@ -155,7 +155,7 @@ def highest(G):
     return tops
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def visible(ground, x, corners, tops, cut, factor, F, near, seen):
     """The tiles that may hold an entry ``2**(F_i + G_j - factor M_ij)`` above ``2**cut`` with rows ``x``: how many.
 
@@ -175,7 +175,7 @@ def visible(ground, x, corners, tops, cut, factor, F, near, seen):
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def restart(cost, factor, G, a, e):
     """A row from its maximum: the exponent F that makes it sum to ``a`` but for s, which is returned beside it."""
     top = -np.inf
@@ -189,13 +189,13 @@ def restart(cost, factor, G, a, e):
     return math.log2(a) - top, s
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sound(s, a):
     """Whether a sum s for which ``a > 0`` is wanted has all its digits, and ``(a / s)**omega`` is a float."""
     return (s > TINY) & (s < WIDE * a) & (a < WIDE * s)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def answer(a, s, omega):
     """``(r, log2 r)`` with ``r = (a / s)**omega``; rows without weight, or that nothing reaches, stay as they are."""
     if not (a > 0.0 and s > 0.0):
@@ -204,7 +204,7 @@ def answer(a, s, omega):
     return (a / s if omega == 1.0 else 2.0**step), step
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_rows(r, e, w):
     """``w += sum_k r_k e_k``, four rows to a read of w."""
     k = 0

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from otcore._kernels._kernel import kernel
 from otcore._kernels.exp2 import exp2
 
 __all__ = ["answered", "drift", "exponents", "powers", "scaled"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def exponents(f, factor, logs, F):
     """``F = factor f + logs``."""
     for i in range(f.size):
         F[i] = factor * f[i] + logs[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def answered(F, log_a, factor, w, least, b, log_b, omega, f, g):
     """Potentials f of the exponents F, and g, in place, answering the column sums w, but where these are too small.
 
@@ -43,7 +42,7 @@ def answered(F, log_a, factor, w, least, b, log_b, omega, f, g):
     return after, lost
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def drift(F, F0, G, G0):
     """The largest distance between exponents."""
     most = 0.0
@@ -54,14 +53,14 @@ def drift(F, F0, G, G0):
     return most
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def powers(G, G0, v):
     """``v = 2**(G - G0)``."""
     for j in range(v.size):
         v[j] = exp2(G[j] - G0[j])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scaled(w, v):
     """``w v`` in place; the least and the largest w."""
     least, most = math.inf, -math.inf

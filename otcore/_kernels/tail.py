@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from otcore._kernels._kernel import kernel
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.ground import block
 from otcore._kernels.sinkhorn import COLUMNS, highest, visible
@@ -14,7 +14,7 @@ from otcore._kernels.sinkhorn import COLUMNS, highest, visible
 GROUP = 16  # exponents tested together before any of them is looked at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dense_tail(M, factor, F, G, low_F, low_G, i, start, j, cost, used):
     """Append the entries with ``F_i + G_j - factor M_ij > min(low_F_i, low_G_j)`` from row i on, while they fit.
 
@@ -33,7 +33,7 @@ def dense_tail(M, factor, F, G, low_F, low_G, i, start, j, cost, used):
     return i, used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cloud_tail(ground, x, tiles, corners, cut, factor, F, G, low_F, low_G, i, start, j, cost, used):
     """:func:`dense_tail` for points and tiles of points; G is -inf on the columns of no point, cut the least low."""
     M, tops = np.empty((1, COLUMNS)), highest(G)
@@ -52,7 +52,7 @@ def cloud_tail(ground, x, tiles, corners, cut, factor, F, G, low_F, low_G, i, st
     return i, used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gather(M, factor, F, G, low_F, low_G, first, j, cost, used):
     """Entries of one tile that are worth keeping; most groups of 16 hold none."""
     for c in range(0, M.size, GROUP):
@@ -69,7 +69,7 @@ def gather(M, factor, F, G, low_F, low_G, first, j, cost, used):
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def evaluate(start, j, cost, factor, F, G, b, P, s, w):
     """Columns answer ``F``: G in place, the entries ``P = 2**(F + G - factor cost)`` and their row sums ``s``."""
     w[:] = 0.0
@@ -91,7 +91,7 @@ def evaluate(start, j, cost, factor, F, G, b, P, s, w):
         s[i] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def thin(start, j, P, low, new_start, new_j, new_P):
     """The entries of row i above ``low[i]``, in the first ``new_start[n]`` places of the new arrays."""
     used = 0
@@ -104,7 +104,7 @@ def thin(start, j, P, low, new_start, new_j, new_P):
     new_start[low.size] = used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def curve(start, j, P, d, b, v, out, columns):
     """``out = (diag(d) - P diag(1/b) P^T) v``: the Hessian of the semi-dual where columns answer exactly."""
     columns[:] = 0.0
