@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+os.environ.setdefault("JAX_ENABLE_X64", "1")  # before any array is made
 
 import numpy as np
 import ot
@@ -141,7 +142,6 @@ def log_peers(
         import jax
         from ott.geometry.geometry import Geometry
 
-        jax.config.update("jax_enable_x64", True)
         yield "OTT", ott(Geometry(jax.numpy.asarray(M), epsilon=epsilon), a, b, fixed(count)), "4x, aim 8x"
     if importlib.util.find_spec("geomloss") is not None:
         import torch
@@ -229,7 +229,6 @@ def ott(geometry: Any, a: np.ndarray, b: np.ndarray, options: dict[str, Any]) ->
     from ott.problems.linear.linear_problem import LinearProblem
     from ott.solvers.linear.sinkhorn import Sinkhorn as Theirs
 
-    jax.config.update("jax_enable_x64", True)
     solver, problem = jax.jit(Theirs(**options)), LinearProblem(geometry, a, b)
     jax.block_until_ready(solver(problem).f)
     return lambda: jax.block_until_ready(solver(problem))
