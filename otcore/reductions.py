@@ -80,7 +80,9 @@ class Reduction:
         full_f, full_g = np.zeros(n), np.zeros(m)
         full_f[self.i], full_g[self.j] = f, g
         if f.size < n:
-            rows = np.setdiff1d(np.arange(n), self.i)
+            pruned = np.ones(n, np.bool_)
+            pruned[self.i] = False
+            rows = np.flatnonzero(pruned)
             new = self.original.cost.restrict(rows, self.j).ctransform(g, axis=1)
             full_f[rows] = np.where(np.isposinf(new), 0.0, new)
         return full_f, full_g
