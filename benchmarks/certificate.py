@@ -17,6 +17,7 @@ import numpy as np
 import ot
 from threadpoolctl import threadpool_limits
 
+from otcore._kernels._kernel import compiled
 from otcore.bench.record import append, environment
 from otcore.certify.certifier import Certifier
 from otcore.costs import DenseCost, LineCost
@@ -48,6 +49,7 @@ def certify(problem: Problem, candidate: Candidate) -> Certifier:
     return certifier
 
 
+@compiled()
 def main() -> None:
     RECORDS.unlink(missing_ok=True)
     print(f"{'n':>6}  {'cost':<16}{'emd ms':>9}{'certificate ms':>16}{'share':>8}{'relative gap':>14}")

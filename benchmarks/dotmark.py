@@ -25,6 +25,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import otcore
+from otcore._kernels._kernel import compiled
 from otcore._solve import run
 from otcore.bench.record import append, environment
 from otcore.problem import Problem
@@ -78,6 +79,7 @@ def resident(field: str) -> float:
     return int(Path("/proc/self/status").read_text(encoding="ascii").split(f"{field}:")[1].split()[0]) / 1024
 
 
+@compiled()
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with dotmark/")

@@ -33,6 +33,7 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from otcore import Sinkhorn
+from otcore._kernels._kernel import compiled
 from otcore._kernels.entries import entries
 from otcore._kernels.exp2 import exp2
 from otcore._solve import run
@@ -332,6 +333,7 @@ def large(n: int, d: int, goal: str) -> None:
     print(f"{'':<60}{more:.0f} MB more at the peak (must 200)", flush=True)
 
 
+@compiled()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")

@@ -27,6 +27,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import otcore
+from otcore._kernels._kernel import compiled
 from otcore._solve import run
 from otcore.bench.record import append, environment
 from otcore.problem import Problem
@@ -216,6 +217,7 @@ def high_water() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
+@compiled()
 def main() -> None:
     global DATA
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 import otcore
 from otcore import GridCost, Measure
+from otcore._kernels._kernel import compiled
 
 FEW, MORE = 10, 20
 
@@ -57,6 +58,7 @@ def ours(cost: GridCost, a: np.ndarray, b: np.ndarray, epsilon: float) -> None:
         f, g, *_ = cost.sinkhorn_pass(epsilon, f, g, a, b)
 
 
+@compiled()
 def main(side: int) -> None:
     jax.config.update("jax_enable_x64", True)
     axes = [np.linspace(0, 1, side)] * 2

@@ -20,6 +20,7 @@ from numpy.random import Generator
 from threadpoolctl import threadpool_limits
 
 import otcore
+from otcore._kernels._kernel import compiled
 from otcore._solve import run
 from otcore.bench.record import append, environment
 from otcore.problem import Problem
@@ -74,6 +75,7 @@ def problem(case: str, n: int, exponent: float) -> Problem:
     return Problem(a / a.sum(), b / b.sum(), otcore.CloudCost(x, y, "euclidean", exponent))
 
 
+@compiled()
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--points", type=int, default=20_000, help="a side")

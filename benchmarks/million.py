@@ -22,6 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import otcore
+from otcore._kernels._kernel import compiled
 from otcore._solve import _as_candidate, run
 from otcore.bench.record import append
 from otcore.errors import InvalidProblemError, OTError
@@ -88,6 +89,7 @@ def high_water() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
+@compiled()
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--points", type=int, default=1_000_000, help="a side")

@@ -24,6 +24,7 @@ import ot
 from threadpoolctl import threadpool_limits
 
 import otcore
+from otcore._kernels._kernel import compiled
 from otcore._table import table
 from otcore.bench.record import append, environment, rows
 from otcore.bench.report import duration, quantity
@@ -119,6 +120,7 @@ def race(kind: str, n: int, entrants: dict[str, Callable[[], float | None]]) -> 
     return found
 
 
+@compiled()
 def main() -> None:
     commit = environment()["commit"]
     done = {(r["kind"], r["n"]) for r in rows(RECORDS) if r["environment"]["commit"] == commit}

@@ -101,5 +101,8 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    reply = _main(json.loads(sys.argv[1]))
+    from otcore._kernels._kernel import compiled
+
+    with compiled():
+        reply = _main(json.loads(sys.argv[1]))
     print(REPLY + json.dumps(reply))

@@ -116,8 +116,10 @@ class _Heat:
 
     def take_turns(self, runners: dict[str, _Runner]) -> None:
         """Round after round; each gets a fresh problem, made before its clock starts."""
+        from otcore._kernels._kernel import compiled
+
         limiter = _thread_limits(self.race.threads)
-        with limiter:
+        with limiter, compiled():
             for runner in runners.values():
                 if self.instance.data is None:
                     runner.warm_up(Instance(self.instance.family, WARM), self.rtol, STARTUP)
