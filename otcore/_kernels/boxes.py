@@ -20,9 +20,8 @@ from otcore._kernels.planes import within
 if TYPE_CHECKING:
     from otcore._types import Array, Potential
 
-FIRST: Any = np.int64(
-    0
-)  # of all boxes; a literal is a type of its own, and what is called with it would be compiled twice
+# Of all boxes.  A literal is a type of its own, and what is called with it would be compiled twice.
+FIRST: Any = np.int64(0)
 
 
 def corners(xt: Array, width: int) -> Array:
