@@ -48,7 +48,7 @@ def run(
     if hasattr(solver, "choose"):  # auto: a method that names another
         name, solver = method_named(solver.choose(problem))
     check(name, solver, problem)
-    rtol = as_tolerance(solver.rtol if rtol is None else rtol, "rtol")
+    rtol = solver.rtol if rtol is None else as_tolerance(rtol, "rtol")
     limit = None if max_seconds is None else as_tolerance(max_seconds, "max_seconds")
     atol = None if atol is None else as_tolerance(atol, "atol")
     known = _known(problem, name, solver, rtol, atol or 0.0) if start is None else None

@@ -23,6 +23,7 @@ __all__ = ["Centred", "Reduction", "centre", "reduce"]
 NEAR_ONE = 4  # a top cost within 2^-4 .. 2^4 is scaled enough: a matrix is not copied for less
 FARTHEST = 1000  # powers of two that units are moved by at most: they must be floats, and so must their inverses
 WIDE = 1e9  # a top cost this far above those that a plan cannot avoid may drown them: look for a cap
+NONE, NOTHING = np.empty(0, np.int64), np.empty(0)
 COARSE = 64.0  # the cap is found to within this factor: it only has to be out of the way
 
 
@@ -77,6 +78,8 @@ class Reduction:
         A certificate transforms f, and asks of g no more than to be finite.
         """
         n, m = self.original.shape
+        if f.size == n and g.size == m:
+            return f, g
         full_f, full_g = np.zeros(n), np.zeros(m)
         full_f[self.i], full_g[self.j] = f, g
         if f.size < n:
@@ -127,12 +130,15 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
     """
     a = problem.a.copy()
     b = problem.b * (problem.a.sum() / problem.b.sum())  # the mismatch of the sums, spread proportionally
-    i, j = problem.cost.common() if cancel and "metric" in problem.cost.traits else (np.empty(0, np.int64),) * 2
-    mass = np.minimum(a[i], b[j])
-    a[i] -= mass
-    b[j] -= mass
-    moved = mass > 0
-    shared = SparsePlan(i[moved], j[moved], mass[moved], problem.shape)
+    i, j, mass = NONE, NONE, NOTHING
+    if cancel and "metric" in problem.cost.traits:
+        i, j = problem.cost.common()
+        mass = np.minimum(a[i], b[j])
+        a[i] -= mass
+        b[j] -= mass
+        moved = mass > 0
+        i, j, mass = i[moved], j[moved], mass[moved]
+    shared = SparsePlan(i, j, mass, problem.shape)
     rows, columns = np.flatnonzero(a), np.flatnonzero(b)
     if not rows.size or not columns.size:
         return Reduction(problem, None, rows, columns, shared, problem.cost.rounding_scale(problem.a, problem.b))

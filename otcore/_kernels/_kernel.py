@@ -34,20 +34,24 @@ BYTE, STEP, LOADING = 1e-3, 2e-6, 0.3
 Work = Callable[..., int]
 
 
-def kernel(function: Callable[..., Any] | None = None, *, work: Work | None = None, **options: Any) -> Any:
+def kernel(
+    function: Callable[..., Any] | None = None, *, work: Work | None = None, shallow: bool = False, **options: Any
+) -> Any:
     """Make a function a kernel, which on its first call is loaded from the cache on disk, or compiled, or interpreted.
 
     Parameters
     ----------
     work : callable, optional
         About how many steps a call with these arguments takes.  Without it the kernel is always compiled.
+    shallow : bool
+        Interpreted, it leaves the kernels that it calls to decide for themselves; its work is without theirs.
     **options : of :func:`numba.njit`
     """
     if function is None:
-        return lambda function: kernel(function, work=work, **options)
+        return lambda function: kernel(function, work=work, shallow=shallow, **options)
     dispatcher = njit(**{"cache": True, "nogil": True, "no_cfunc_wrapper": True} | options)(function)
     if work is not None and isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
-        _Patience(dispatcher, work)
+        _Patience(dispatcher, work, shallow)
     return dispatcher
 
 
@@ -93,8 +97,8 @@ class _Patience:
     byte: ClassVar[float] = BYTE
     spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
 
-    def __init__(self, dispatcher: Any, work: Work) -> None:
-        self.dispatcher, self.work, self.declines = dispatcher, work, False
+    def __init__(self, dispatcher: Any, work: Work, shallow: bool) -> None:
+        self.dispatcher, self.work, self.shallow, self.declines = dispatcher, work, shallow, False
         self.load_or_compile, self.compile = dispatcher._compile_for_args, dispatcher._compiler.compile
         dispatcher._compile_for_args = self.load_or_interpret
         dispatcher._compiler.compile = self.compile_or_decline
@@ -125,7 +129,7 @@ class _Patience:
 
     @cached_property
     def python(self) -> Callable[..., Any]:
-        return interpreted(self.dispatcher)  # type: ignore[no-any-return]
+        return self.dispatcher.py_func if self.shallow else interpreted(self.dispatcher)  # type: ignore[no-any-return]
 
     def load_or_interpret(self, *arguments: Any) -> Any:
         """What is to be called with these arguments."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from operator import mul
 
@@ -38,7 +37,7 @@ class Certifier:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+        self.problem, self.lower, self.upper = problem, -np.inf, np.inf
         largest = max(problem.mass, float(problem.b.sum()))
         top = max(abs(v) for v in problem.cost.bounds())
         self._mass_exponent = -1 - int(np.frexp(largest)[1])
@@ -56,7 +55,8 @@ class Certifier:
     def offer(self, candidate: Candidate, trivial: bool = False) -> None:
         """Repair both halves of a candidate and keep what improves on the best; of equals the method's own."""
         if isinstance(candidate.plan, SparsePlan):
-            scaled = replace(candidate.plan, mass=np.ldexp(candidate.plan.mass, self._mass_exponent))
+            plan = candidate.plan
+            scaled = SparsePlan(plan.i, plan.j, np.ldexp(plan.mass, self._mass_exponent), plan.shape)
             self._offer_upper(bound_sparse(self._scaled, self._masses, scaled), trivial)
         elif isinstance(candidate.plan, GibbsPlan):
             plan = _moved(candidate.plan, self._scaled, self._cost_exponent)
@@ -107,6 +107,7 @@ class Certifier:
         best = self._best_lower
         if best is None or lower > best[0] or (lower == best[0] and not trivial):
             self._best_lower = (lower, f, g)
+            self._settle()
 
     def _offer_upper(self, bound: UpperBound | None, trivial: bool = False) -> None:
         if bound is None:
@@ -115,18 +116,19 @@ class Certifier:
         known = (np.inf, np.inf) if best is None else (best.perturbed, best.value)
         if best is None or own < known or (own == known and not trivial):
             self._best_upper = bound
+            self._settle()
+
+    def _settle(self) -> None:
+        """State the best bounds in the user's units."""
+        lower, upper = self._best_lower, self._best_upper
+        if lower is not None:
+            self.lower = self._unscale(lower[0], -1)
+        if upper is not None:
+            self.upper = self._unscale(upper.value, 1)
+            if upper.perturbed:  # a pattern is feasible only up to rounding: the given weights have no plan at all
+                self.lower = min(self.lower, self.upper)
 
     # -- what is known --------------------------------------------------------------------------------
-
-    @property
-    def lower(self) -> float:
-        lower = -np.inf if self._best_lower is None else self._unscale(self._best_lower[0], -1)
-        # Of a pattern that is feasible only up to rounding the given weights have no plan at all.
-        return min(lower, self.upper) if self._best_upper is not None and self._best_upper.perturbed else lower
-
-    @property
-    def upper(self) -> float:
-        return np.inf if self._best_upper is None else self._unscale(self._best_upper.value, 1)
 
     @property
     def best(self) -> Candidate:
@@ -153,6 +155,8 @@ class Certifier:
     def _lower_by(self, f: Potential, g: Potential) -> float:
         """The lower bound as the potentials prove it in the user's units, where subnormal ones have lost digits."""
         assert self._best_lower is not None
+        if self._cost_exponent == 0:
+            return self.lower
         back = (np.ldexp(h, self._cost_exponent) for h in (f, g))
         if all(map(np.array_equal, back, self._best_lower[1:])):
             return self.lower

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from otcore._kernels import arcs, simplex, soften
+from otcore._kernels import arcs, simplex, soften, units
 from otcore._kernels.tree import spanning_forest
 from otcore._types import Array, Indices, Matrix, Potential, Weights
 
@@ -27,8 +26,6 @@ __all__ = [
     "tightest",
     "tree_from_support",
 ]
-
-BITS = 61  # of the total mass in units: flows never exceed it, and int64 keeps a spare bit
 
 
 class Entries(Protocol):
@@ -65,12 +62,9 @@ class Masses(NamedTuple):
 
 
 def integer_masses(a: Weights, b: Weights) -> Masses:
-    """Round masses to integers of equal sum whose tree flows are never zero.
+    """Round masses to integers of equal sum whose tree flows are never zero, perturbed after Orden.
 
-    ``b`` is scaled to the sum of ``a``.  The unit is a power of two near 2^-61 (n + 1) of the total, so
-    integer weights of equal sum stay exact; no mass becomes zero, and what rounding leaves is spread in
-    single units over the heaviest masses.  Then a -> (n + 1) a + 1, b -> (n + 1) b, and the heaviest b takes
-    the n that are missing: see :mod:`otcore._kernels.simplex`.
+    No mass becomes zero; what rounding leaves is spread over the heavy ones.
 
     Examples
     --------
@@ -78,19 +72,7 @@ def integer_masses(a: Weights, b: Weights) -> Masses:
     >>> (masses.a // 3 * 2.0**-masses.exponent).tolist(), int(masses.a.sum() - masses.b.sum())
     ([3.0, 1.0], 0)
     """
-    total, quantum = math.fsum(a), a.size + 1
-    exponent = BITS - math.frexp(total)[1] - quantum.bit_length()
-    a_units = np.maximum(1, np.rint(np.ldexp(a, exponent)).astype(np.int64))
-    b_units = np.maximum(1, np.rint(np.ldexp(b * (total / math.fsum(b)), exponent)).astype(np.int64))
-    short = int(a_units.sum() - b_units.sum())
-    lighter = b_units if short > 0 else a_units  # only ever add: nothing may become zero
-    each, rest = divmod(abs(short), lighter.size)
-    lighter += each
-    lighter[np.argsort(-lighter, kind="stable")[:rest]] += 1
-    heaviest = b_units.argmax()
-    a_units, b_units = a_units * quantum + 1, b_units * quantum
-    b_units[heaviest] += a.size
-    return Masses(a_units, b_units, exponent, quantum)
+    return Masses(*units.integers(a, b))
 
 
 def north_west(a: Indices, b: Indices) -> Basis:

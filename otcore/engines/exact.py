@@ -15,7 +15,7 @@ import numpy as np
 from otcore._kernels.cells import kd_order
 from otcore._types import Array, Indices, Potential, Weights
 from otcore.costs import DenseCost
-from otcore.engines import clusters, multiscale
+from otcore.engines import clusters, multiscale, small
 from otcore.engines.basis import (
     Basis,
     Entries,
@@ -95,7 +95,10 @@ def solve(
         When the finite arcs cannot carry the masses; :func:`otcore.engines.feasible.transportable` says why.
     """
     start = Start(basis, potentials, support, arcs)
-    cold = price and all(part is None for part in start)
+    cold = price and start == Start()
+    if cold and small.suits(cost):
+        yield small.solve(cost, a, b)
+        return
     found = clusters.places(cost) if cold and isinstance(cost, DenseCost) else None
     if found is not None and isinstance(cost, DenseCost):
         for state in clusters.solve(cost, a, b, found, deadline):

@@ -42,11 +42,14 @@ class SparsePlan:
     mass_low: Array = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "i", np.ascontiguousarray(self.i, dtype=np.int64))
-        object.__setattr__(self, "j", np.ascontiguousarray(self.j, dtype=np.int64))
-        object.__setattr__(self, "mass", np.ascontiguousarray(self.mass, dtype=np.float64))
-        low = np.zeros_like(self.mass) if self.mass_low is None else self.mass_low
-        object.__setattr__(self, "mass_low", np.ascontiguousarray(low, dtype=np.float64))
+        mass = np.ascontiguousarray(self.mass, dtype=np.float64)
+        low = np.zeros(mass.size) if self.mass_low is None else self.mass_low
+        vars(self).update(
+            i=np.ascontiguousarray(self.i, dtype=np.int64),
+            j=np.ascontiguousarray(self.j, dtype=np.int64),
+            mass=mass,
+            mass_low=np.ascontiguousarray(low, dtype=np.float64),
+        )
 
     def __repr__(self) -> str:
         n, m = self.shape
