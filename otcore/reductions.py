@@ -20,7 +20,8 @@ from otcore.solution import Candidate
 
 __all__ = ["Centred", "Reduction", "centre", "reduce"]
 
-NEAR_ONE = 4  # a top cost within 2^-4 .. 2^4 is scaled enough: a matrix is not copied for less
+NEAR_ONE = 4  # a top cost within 2^-4 .. 2^4 is scaled enough: a matrix is not copied for less,
+NEAR_MASS = 1  # and a total mass within 2^-2 .. 2
 FARTHEST = 1000  # powers of two that units are moved by at most: they must be floats, and so must their inverses
 WIDE = 1e9  # a top cost this far above those that a plan cannot avoid may drown them: look for a cap
 NONE, NOTHING = np.empty(0, np.int64), np.empty(0)
@@ -54,11 +55,13 @@ class Reduction:
         """The candidate in the units and on the support of the original problem."""
         assert self.problem is not None
         unit, mass = self.problem.cost_unit / self.original.cost_unit, self.problem.mass_unit / self.original.mass_unit
-        potentials = candidate.potentials
+        potentials, plan = candidate.potentials, candidate.plan
+        whole = self.problem.shape == self.original.shape and not self.shared.nnz
+        if whole and unit == mass == 1.0 and not isinstance(plan, GibbsPlan):
+            return candidate
         if potentials is not None:
             potentials = self._extend(potentials[0] * unit, potentials[1] * unit)
-        plan = candidate.plan
-        if isinstance(plan, SparsePlan) and not self.shared.nnz and self.problem.shape == self.original.shape:
+        if isinstance(plan, SparsePlan) and whole:
             plan = SparsePlan(plan.i, plan.j, plan.mass * mass, self.original.shape)
         elif isinstance(plan, SparsePlan):
             i, j = np.append(self.i[plan.i], self.shared.i), np.append(self.j[plan.j], self.shared.j)
@@ -128,10 +131,10 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
     cap : bool
         Lower costs that no optimal plan uses; a regularised plan uses all of them.
     """
-    a = problem.a.copy()
-    b = problem.b * (problem.a.sum() / problem.b.sum())  # the mismatch of the sums, spread proportionally
+    a, b = problem.a, problem.b * (problem.a.sum() / problem.b.sum())  # the mismatch of the sums, spread proportionally
     i, j, mass = NONE, NONE, NOTHING
     if cancel and "metric" in problem.cost.traits:
+        a = a.copy()
         i, j = problem.cost.common()
         mass = np.minimum(a[i], b[j])
         a[i] -= mass
@@ -150,13 +153,11 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
         capped = _capped(cost, a, b)
         if capped is not cost:  # a cost of 1e32 that no plan uses must not blow up the tolerance
             cost, rounding_scale = capped, min(rounding_scale, capped.rounding_scale(a, b))
-    top = max(abs(v) for v in cost.bounds())
-    cost_exponent = _to_one(top) if top > 0 else 0
-    if abs(cost_exponent) <= NEAR_ONE:
-        cost_exponent = 0
-    mass_exponent = _to_one(max(float(a.sum()), float(b.sum())))
-    a, b = np.ldexp(a, mass_exponent), np.ldexp(b, mass_exponent)
-    b *= a.sum() / b.sum()
+    cost_exponent, mass_exponent = _to_one(max(map(abs, cost.bounds())), NEAR_ONE), _to_one(float(a.sum()), NEAR_MASS)
+    if pruned or shared.nnz:
+        b *= a.sum() / b.sum()
+    if mass_exponent:
+        a, b = np.ldexp(a, mass_exponent), np.ldexp(b, mass_exponent)
     smaller = Problem.trusted(
         a,
         b,
@@ -167,9 +168,10 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
     return Reduction(problem, smaller, rows, columns, shared, rounding_scale)
 
 
-def _to_one(value: float) -> int:
-    """The power of two that brings ``value`` near one, as far as units may move."""
-    return min(max(-math.frexp(value)[1], -FARTHEST), FARTHEST)
+def _to_one(value: float, near: int) -> int:
+    """The power of two that brings ``value`` near one, as far as units may move; 0 where it is near enough."""
+    exponent = -math.frexp(value)[1]
+    return 0 if abs(exponent) <= near else min(max(exponent, -FARTHEST), FARTHEST)
 
 
 def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
@@ -181,9 +183,9 @@ def _capped(cost: DenseCost, a: Array, b: Array) -> DenseCost:
     """
     M = cost.M
     top = cost.bounds()[1]
-    row = M.min(axis=1)
-    lo = min(float(row.min()), top)  # 0 where dust is left between blocks with no finite arc at all
     finite = "finite" in cost.traits
+    row = cost.minima[0] if finite else M.min(axis=1)
+    lo = min(float(row.min()), top)  # 0 where dust is left between blocks with no finite arc at all
     # Every row and every column needs one arc: the threshold is at least the largest of their minima.
     least = float(row.max()) - lo
     if finite and top - lo <= WIDE * least:

@@ -25,7 +25,7 @@ from numba import config, extending, njit
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
-__all__ = ["compiled", "interpreted", "intrinsic", "kernel", "linear"]
+__all__ = ["compiled", "interpreted", "intrinsic", "kernel", "linear", "vectors"]
 
 # Seconds to compile a byte of bytecode, to interpret a step, and to load what Numba needs before any compiled code.
 # All are Python at work: where they are off, as on a faster machine, they are off by about the same factor.
@@ -35,7 +35,12 @@ Work = Callable[..., int]
 
 
 def kernel(
-    function: Callable[..., Any] | None = None, *, work: Work | None = None, shallow: bool = False, **options: Any
+    function: Callable[..., Any] | None = None,
+    *,
+    work: Work | None = None,
+    twin: Callable[..., Any] | None = None,
+    shallow: bool = False,
+    **options: Any,
 ) -> Any:
     """Make a function a kernel, which on its first call is loaded from the cache on disk, or compiled, or interpreted.
 
@@ -43,15 +48,17 @@ def kernel(
     ----------
     work : callable, optional
         About how many steps a call with these arguments takes.  Without it the kernel is always compiled.
+    twin : callable, optional
+        What is called instead of the interpreted kernel: the same bits by NumPy, a row at a time.
     shallow : bool
         Interpreted, it leaves the kernels that it calls to decide for themselves; its work is without theirs.
     **options : of :func:`numba.njit`
     """
     if function is None:
-        return lambda function: kernel(function, work=work, shallow=shallow, **options)
+        return lambda function: kernel(function, work=work, twin=twin, shallow=shallow, **options)
     dispatcher = njit(**{"cache": True, "nogil": True, "no_cfunc_wrapper": True} | options)(function)
     if work is not None and isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
-        _Patience(dispatcher, work, shallow)
+        _Patience(dispatcher, work, function if shallow else twin)
     return dispatcher
 
 
@@ -62,6 +69,11 @@ def linear(*arguments: Any) -> int:
         for argument in arguments
         if isinstance(argument, np.ndarray | tuple)
     )
+
+
+def vectors(*arguments: Any) -> int:
+    """The same for a twin in NumPy, which takes a step for a row of some hundred entries."""
+    return linear(*arguments) // 256
 
 
 def intrinsic(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
@@ -97,8 +109,9 @@ class _Patience:
     byte: ClassVar[float] = BYTE
     spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
 
-    def __init__(self, dispatcher: Any, work: Work, shallow: bool) -> None:
-        self.dispatcher, self.work, self.shallow, self.declines = dispatcher, work, shallow, False
+    def __init__(self, dispatcher: Any, work: Work, twin: Callable[..., Any] | None) -> None:
+        self.dispatcher, self.work, self.declines = dispatcher, work, False
+        dispatcher.twin = twin
         self.load_or_compile, self.compile = dispatcher._compile_for_args, dispatcher._compiler.compile
         dispatcher._compile_for_args = self.load_or_interpret
         dispatcher._compiler.compile = self.compile_or_decline
@@ -129,7 +142,7 @@ class _Patience:
 
     @cached_property
     def python(self) -> Callable[..., Any]:
-        return self.dispatcher.py_func if self.shallow else interpreted(self.dispatcher)  # type: ignore[no-any-return]
+        return interpreted(self.dispatcher)  # type: ignore[no-any-return]
 
     def load_or_interpret(self, *arguments: Any) -> Any:
         """What is to be called with these arguments."""
@@ -182,12 +195,13 @@ def _note(file: Path, before: dict[str, float], seconds: dict[str, float]) -> No
 
 
 def interpreted(value: Any) -> Any:
-    """The Python function of a kernel, the twin of an intrinsic; anything else as it is.
+    """The twin of a kernel or an intrinsic, or the Python function of a kernel; anything else as it is.
 
-    What the function calls is interpreted, too: its globals are those of its module, all interpreted.
+    What that function calls is interpreted, too: its globals are those of its module, all interpreted.
     """
-    if not isinstance(value, Dispatcher):
-        return getattr(value, "twin", value)
+    twin = getattr(value, "twin", None)
+    if twin is not None or not isinstance(value, Dispatcher):
+        return twin or value
     function = value.py_func
     return FunctionType(function.__code__, _globals(function.__module__), function.__name__, function.__defaults__)
 

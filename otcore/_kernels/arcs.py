@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel, linear
+from otcore._kernels._kernel import kernel, linear, vectors
 from otcore._kernels.nearest import insert
 from otcore._kernels.tree import spanning_forest
 
@@ -95,20 +95,30 @@ def tight(n, m, i, j, order):
 
 
 @kernel
-def _least_of(values, k):
-    """The ``k``-th smallest of some values, or of fewer the infinity that fills them up."""
-    least = np.full(k, np.inf)
+def _least_of(values, least):
+    """The smallest of some values into ``least``, the greatest of these last; infinity where there are fewer."""
+    least[:] = np.inf
+    last = least.size - 1
     for x in values:
-        if x < least[k - 1]:
-            t = k - 1
+        if x < least[last]:
+            t = last
             while t > 0 and least[t - 1] > x:
                 least[t] = least[t - 1]
                 t -= 1
             least[t] = x
-    return least[k - 1]
 
 
-@kernel(work=linear)
+def _tops(rows, i0, g, k, f, row_top, lanes):
+    dealt = np.full(-(-g.size // LANES) * LANES, np.inf)
+    for i, row in enumerate(rows, i0):
+        x = row - g
+        f[i], dealt[: x.size] = x.min(), x
+        row_top[i] = np.partition(dealt.reshape(-1, LANES).min(axis=0), k - 1)[k - 1]
+        if f[i] < np.inf:
+            np.minimum(lanes[i % LANES], x - f[i], out=lanes[i % LANES])
+
+
+@kernel(work=vectors, twin=_tops)
 def tops(rows, i0, g, k, f, row_top, lanes):
     """Row minima ``f`` of ``M - g``, and what about ``k`` entries of each row do not exceed.
 
@@ -121,7 +131,7 @@ def tops(rows, i0, g, k, f, row_top, lanes):
     lanes : (LANES, m) minima of ``M - g - f`` of the rows dealt to each; updated
     """
     m = g.size
-    x, best = np.empty(m), np.empty(LANES)
+    x, best, least = np.empty(m), np.empty(LANES), np.empty(k)
     whole = m - m % LANES
     for r in range(rows.shape[0]):
         i, row = i0 + r, rows[r]
@@ -131,10 +141,8 @@ def tops(rows, i0, g, k, f, row_top, lanes):
         for j in range(0, whole, LANES):
             _lower(x[j : j + LANES], best)
         _lower(x[whole:], best[: m - whole])
-        row_top[i] = _least_of(best, k)
-        f[i] = np.inf
-        for t in range(LANES):  # a literal k = 1 would compile the selection again
-            f[i] = min(f[i], best[t])
+        _least_of(best, least)
+        f[i], row_top[i] = least[0], least[k - 1]
         if f[i] < np.inf:
             for j in range(m):
                 x[j] -= f[i]
@@ -147,14 +155,19 @@ def _lower(x, best):
         best[t] = x[t] if x[t] < best[t] else best[t]
 
 
-@kernel(work=linear)
+def _column_tops(lanes, k, out):
+    out[:] = np.partition(lanes, k - 1, axis=0)[k - 1]
+
+
+@kernel(work=vectors, twin=_column_tops)
 def column_tops(lanes, k, out):
     """What about ``k`` entries of each column do not exceed, from the minima of its lanes."""
-    column = np.empty(lanes.shape[0])  # contiguous, as the rows of `tops` are: compiled once
+    column, least = np.empty(lanes.shape[0]), np.empty(k)  # contiguous, as in `tops`: compiled once
     for j in range(out.size):
         for t in range(column.size):
             column[t] = lanes[t, j]
-        out[j] = _least_of(column, k)
+        _least_of(column, least)
+        out[j] = least[k - 1]
 
 
 @kernel
@@ -167,7 +180,28 @@ def _hits(row, g, f, row_top, column_top):
     return hits
 
 
-@kernel(work=linear)
+def _rotated(x, i):
+    """What is true of a row, as indices in the order in which row i is looked at."""
+    tiles = -(-x.size // TILE)
+    found = np.flatnonzero(x)
+    return np.roll(found, -np.searchsorted(found, i % tiles * TILE))
+
+
+def _low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
+    for i, row in enumerate(rows, i0):
+        x, mine = row - g, 0
+        by_row, by_column = x <= row_top[i], x - f[i] <= column_top
+        for j in _rotated((by_row | by_column) & (x < np.inf), i).tolist():
+            for_row, for_column = by_row[j] and mine < most, by_column[j] and count[j] < most
+            if for_row or for_column:
+                mine += for_row
+                count[j] += for_column
+                out_i[used], out_j[used] = i, j
+                used += 1
+    return used
+
+
+@kernel(work=vectors, twin=_low)
 def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
     """Collect, row by row, the finite arcs that are low for their row or for their column.
 
@@ -195,6 +229,8 @@ def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
                 continue
             for j in range(j0, j1):
                 x = row[j] - g[j]
+                if x > row_top[i] and x - f[i] > column_top[j]:
+                    continue
                 by_row, by_column = x <= row_top[i] and mine < most, x - f[i] <= column_top[j] and count[j] < most
                 if (by_row or by_column) and x < np.inf:
                     mine += by_row
@@ -204,7 +240,15 @@ def low(rows, i0, g, f, row_top, column_top, most, count, out_i, out_j, used):
     return used
 
 
-@kernel(work=linear)
+def _violations(rows, i0, f, g, tolerance, worst_r, worst_j):
+    for i, row in enumerate(rows, i0):
+        x = row - f[i] - g
+        j = _rotated(x < -tolerance, i)
+        j = j[np.argsort(x[j], kind="stable")[: worst_r.shape[1]]]
+        worst_r[i, : j.size], worst_j[i, : j.size] = x[j], j
+
+
+@kernel(work=vectors, twin=_violations)
 def violations(rows, i0, f, g, tolerance, worst_r, worst_j):
     """Collect the arcs of lowest ``M_ij - f_i - g_j < -tolerance`` of each of these rows.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel, linear
+from otcore._kernels._kernel import kernel, vectors
 
 LANES = 128  # entries a block: sixteen AVX-512 registers; 64 and 256 are slower
 
@@ -56,7 +56,17 @@ def _rounded_up(c, h):
 # (Keeping the error beside the minimum in a single pass takes three times as long: it is compute-bound.)
 
 
-@kernel(work=linear)
+def _column_minima(M, h, out):
+    out[:] = np.inf
+    for row, x in zip(M, h, strict=True):
+        np.minimum(out, row - x, out=out)
+    down = np.zeros(out.size, np.bool_)
+    for row, x in zip(M, h, strict=True):
+        down |= (row - x == out) & _rounded_up.py_func(row, x)
+    out[down] = np.nextafter(out[down], -np.inf)
+
+
+@kernel(work=vectors, twin=_column_minima)
 def column_minima(M, h, out):
     """``out[j] = min_i (M[i, j] - h[i])`` rounded down; inf where every arc is forbidden."""
     n, m = M.shape
@@ -76,7 +86,14 @@ def column_minima(M, h, out):
         out[j] = np.nextafter(out[j], -np.inf) if down[j] else out[j]
 
 
-@kernel
+def _row_minima(M, h, out):
+    for i, row in enumerate(M):
+        out[i] = (row - h).min()
+        if ((row - h == out[i]) & _rounded_up.py_func(row, h)).any():
+            out[i] = np.nextafter(out[i], -np.inf)
+
+
+@kernel(work=vectors, twin=_row_minima)
 def row_minima(M, h, out):
     """``out[i] = min_j (M[i, j] - h[j])`` rounded down; inf where every arc is forbidden."""
     n, m = M.shape
@@ -101,7 +118,18 @@ def row_minima(M, h, out):
         out[i] = np.nextafter(least, -np.inf) if down else least
 
 
-@kernel(work=linear)
+def _centre(M, r, c):
+    c[:] = np.inf
+    for i, row in enumerate(M):
+        r[i] = row.min()
+        r[i] = r[i] if r[i] < np.inf else 0.0
+        np.minimum(c, row - r[i], out=c)
+    c[c == np.inf] = 0.0
+    left = ((row - x) - c for row, x in zip(M, r, strict=True))
+    return max(0.0, *(x.max(where=x < np.inf, initial=0.0) for x in left))
+
+
+@kernel(work=vectors, twin=_centre)
 def centre(M, r, c):
     """Row minima ``r``, column minima ``c`` of what is left, and the largest finite entry left after both."""
     n, m = M.shape

@@ -20,7 +20,8 @@ FEW = 1 << 11  # pairs, all of which are candidates: to choose would take longer
 CHEAPEST, MOST = 8, 32  # arcs a row and a column to start from; and where many cost the same
 WORST = 4  # violated arcs that a row adds in one round
 CHUNK = 1 << 16  # pivots
-DIGIT = 1 << 11  # of the numbers that are sorted
+DIGIT = 11  # bits of a digit of the numbers that are sorted
+MASK = (1 << DIGIT) - 1
 
 
 @kernel(work=linear)
@@ -29,18 +30,18 @@ def ascending(values):
     least, most = np.inf, -np.inf
     for x in values:
         least, most = min(least, x), max(most, x)
-    scale = (DIGIT * DIGIT - 1) / (most - least) if most > least else 0.0
+    scale = (2.0 ** (2 * DIGIT) - 1.0) / (most - least) if most > least else 0.0
     keys, order = np.empty(values.size, np.int64), np.arange(values.size)
     for k in range(values.size):
         keys[k] = np.int64((values[k] - least) * scale)
-    for power in (1, DIGIT):
-        place, sorted_ = np.zeros(DIGIT + 1, np.int64), np.empty(values.size, np.int64)
+    for shift in (0, DIGIT):
+        place, sorted_, before = np.zeros(MASK + 1, np.int64), np.empty(values.size, np.int64), 0
         for key in keys:
-            place[key // power % DIGIT + 1] += 1
-        for digit in range(DIGIT):
-            place[digit + 1] += place[digit]
+            place[(key >> shift) & MASK] += 1
+        for digit in range(MASK + 1):
+            place[digit], before = before, before + place[digit]
         for k in order:
-            digit = keys[k] // power % DIGIT
+            digit = (keys[k] >> shift) & MASK
             sorted_[place[digit]] = k
             place[digit] += 1
         order = sorted_

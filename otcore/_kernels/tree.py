@@ -15,8 +15,21 @@ SCALE = float(LIMB)
 
 
 @kernel(work=linear)
+def total(hi, lo):
+    """Exact sum as one pair."""
+    h, low = np.int64(0), np.int64(0)
+    for k in range(hi.size):
+        h += hi[k]
+        low += lo[k]
+        if low >= LIMB:
+            low -= LIMB
+            h += 1
+    return h, low
+
+
+@kernel(work=linear)
 def to_fixed(w, hi, lo):
-    """Fixed-point floor of masses w in [0, 1); returns whether nothing was cut off."""
+    """Fixed-point floor of masses w in [0, 1); returns whether nothing was cut off, and the sum of what is left."""
     exact = True
     for k in range(w.size):
         t = w[k] * SCALE
@@ -26,14 +39,14 @@ def to_fixed(w, hi, lo):
         exact = exact and r == low
         hi[k] = np.int64(h)
         lo[k] = np.int64(low)
-    return exact
+    return exact, total(hi, lo)
 
 
 @kernel(work=linear)
 def to_fixed_scaled(w, ratio_hi, ratio_lo, cut, hi, lo):
     """Fixed-point masses at most ``w * ratio``, for a ratio that is off by at most ``8 cut`` units of 2^-104.
 
-    The double-double product is off by at most 4 units for w * ratio < 1, flooring takes one more.
+    The double-double product is off by at most 4 units for w * ratio < 1, flooring takes one more.  Returns their sum.
     """
     for k in range(w.size):
         s = w[k] * ratio_hi
@@ -54,28 +67,22 @@ def to_fixed_scaled(w, ratio_hi, ratio_lo, cut, hi, lo):
         if high < 0:
             high, low = np.int64(0), np.int64(0)
         hi[k], lo[k] = high, low
+    return total(hi, lo)
 
 
 @kernel(work=linear)
 def to_floats(hi, lo, head, tail):
-    """Fixed-point masses as unrounded pairs of floats: ``head + tail`` is exact, head the nearest float."""
+    """Fixed-point masses as unrounded pairs of floats: ``head + tail`` is exact, head the nearest float.
+
+    Returns how many are zero.
+    """
+    zeros = 0
     for k in range(hi.size):
         high, low = hi[k] / SCALE, lo[k] / SCALE / SCALE
         head[k] = high + low
         tail[k] = low - (head[k] - high)
-
-
-@kernel(work=linear)
-def total(hi, lo):
-    """Exact sum as one pair."""
-    h, low = np.int64(0), np.int64(0)
-    for k in range(hi.size):
-        h += hi[k]
-        low += lo[k]
-        if low >= LIMB:
-            low -= LIMB
-            h += 1
-    return h, low
+        zeros += head[k] == 0.0
+    return zeros
 
 
 @kernel
@@ -105,11 +112,13 @@ def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
     """The only flows on the forest arcs (i, j) that meet the node masses, leaf by leaf.
 
     ``hi, lo`` (n + m) are the masses still to be moved at each node; on return they hold what the arcs
-    could not carry: zero everywhere when each component balances.  A flow may come out negative.
+    could not carry: zero everywhere when each component balances.  A flow may come out negative.  Returns for how
+    many arcs there is one: all of a forest.
     """
     size = i.size
     degree = np.zeros(n + m, np.int64)
     link = np.zeros(n + m, np.int64)  # XOR of the arcs at a node: at a leaf, its only arc
+    done = 0
     for k in range(size):
         u, v = i[k], n + j[k]
         degree[u] += 1
@@ -129,10 +138,12 @@ def forest_flows(n, m, i, j, hi, lo, flow_hi, flow_lo):
                 hi[other] -= 1
             hi[leaf] = lo[leaf] = 0
             degree[leaf] = 0
+            done += 1
             degree[other] -= 1
             link[other] ^= k
             # Go on with the neighbour if that made it a leaf that the outer loop has passed already.
             leaf = other if other < start else start
+    return done
 
 
 @kernel(work=linear)
@@ -174,6 +185,25 @@ def staircase_flows(n, i, j, hi, lo, flow_hi, flow_lo):
         seen[node] = True
     flow_hi[size - 1], flow_lo[size - 1] = a_hi, a_lo
     return a_hi == b_hi and a_lo == b_lo
+
+
+@kernel(work=linear)
+def tree_flows(n, i, j, hi, lo, flow_hi, flow_lo):
+    """:func:`forest_flows` where the arcs span a tree; ``hi, lo`` are left alone.
+
+    Returns False, with nothing of use in ``flow_hi, flow_lo``, where they do not or the masses do not balance.
+    """
+    if i.size != hi.size - 1:
+        return False
+    if staircase_flows(n, i, j, hi, lo, flow_hi, flow_lo):
+        return True
+    hi, lo = hi.copy(), lo.copy()
+    if forest_flows(n, hi.size - n, i, j, hi, lo, flow_hi, flow_lo) < i.size:
+        return False
+    for v in range(hi.size):
+        if hi[v] != 0 or lo[v] != 0:
+            return False
+    return True
 
 
 @kernel(work=linear)

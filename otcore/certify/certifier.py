@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from operator import mul
 
@@ -40,7 +41,7 @@ class Certifier:
         self.problem, self.lower, self.upper = problem, -np.inf, np.inf
         largest = max(problem.mass, float(problem.b.sum()))
         top = max(abs(v) for v in problem.cost.bounds())
-        self._mass_exponent = -1 - int(np.frexp(largest)[1])
+        self._mass_exponent = -1 - math.frexp(largest)[1]
         comfortable = 2.0**-COMFORT < top < 2.0**COMFORT or top == 0
         self._cost_exponent = 0 if comfortable else min(FARTHEST, -int(np.frexp(top)[1]))
         a, b = (np.ldexp(w, self._mass_exponent) for w in (problem.a, problem.b))
@@ -55,14 +56,15 @@ class Certifier:
     def offer(self, candidate: Candidate, trivial: bool = False) -> None:
         """Repair both halves of a candidate and keep what improves on the best; of equals the method's own."""
         if isinstance(candidate.plan, SparsePlan):
-            plan = candidate.plan
-            scaled = SparsePlan(plan.i, plan.j, np.ldexp(plan.mass, self._mass_exponent), plan.shape)
-            self._offer_upper(bound_sparse(self._scaled, self._masses, scaled), trivial)
+            bound = bound_sparse(self._scaled, self._masses, candidate.plan, self._mass_exponent)
+            self._offer_upper(bound, trivial)
         elif isinstance(candidate.plan, GibbsPlan):
             plan = _moved(candidate.plan, self._scaled, self._cost_exponent)
             self._offer_upper(bound_gibbs(self._scaled, plan))
         if candidate.potentials is not None:  # after the plan: see ``_offer_potentials``
-            f, g = (np.ldexp(np.asarray(h, dtype=np.float64), self._cost_exponent) for h in candidate.potentials)
+            f, g = (np.asarray(h, dtype=np.float64) for h in candidate.potentials)
+            if self._cost_exponent:
+                f, g = np.ldexp(f, self._cost_exponent), np.ldexp(g, self._cost_exponent)
             self._offer_potentials(f, g)
 
     def offer_zero(self) -> None:

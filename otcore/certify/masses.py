@@ -54,22 +54,23 @@ class FixedMasses:
         if min(a.min(), b.min()) < NORMAL:
             scaled_back = (np.ldexp(w, -exponent) for w in (a, b))
             lost = 0.0 if all(map(np.array_equal, scaled_back, given)) else SMALLEST
-        exact = tree.to_fixed(a, hi[:n], lo[:n])
-        exact = tree.to_fixed(b, hi[n:], lo[n:]) and exact and not lost
-        A, B = _total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])
+        exact_a, A = tree.to_fixed(a, hi[:n], lo[:n])
+        exact_b, B = tree.to_fixed(b, hi[n:], lo[n:])
+        A, B, exact = _units(A), _units(B), exact_a and exact_b and not lost
         cut = 0 if exact else n + m  # units that flooring may have taken from the sums
         head = A / B  # of integers: rounded once
         p, q = head.as_integer_ratio()
         tail = (A * q - p * B) / (B * q)
+        moved = B
         if A != B or not exact:
-            tree.to_fixed_scaled(b, head, tail, cut, hi[n:], lo[n:])
-            _coarsen(hi[n:], lo[n:], exponent - COARSEST)
-        moved = [_total(hi[:n], lo[:n]), _total(hi[n:], lo[n:])]
+            moved = _units(tree.to_fixed_scaled(b, head, tail, cut, hi[n:], lo[n:]))
+            if exponent > COARSEST:
+                _coarsen(hi[n:], lo[n:], exponent - COARSEST)
+                moved = _units(tree.total(hi[n:], lo[n:]))
         # Both sides must carry the same mass: the larger one gives up the few units of difference.
-        surplus = moved[0] - moved[1]
-        side = slice(0, n) if surplus > 0 else slice(n, n + m)
-        _take(hi[side], lo[side], abs(surplus))
-        left = A + cut - min(moved)
+        side = slice(0, n) if A > moved else slice(n, n + m)
+        _take(hi[side], lo[side], abs(A - moved))
+        left = A + cut - min(A, moved)
         error = 2.0**-105 + 8.0 * cut * 2.0**-BITS if (A != B or not exact) else 0.0
         return cls(hi, lo, float(left) * 2.0**-BITS, (head, tail), error, lost)
 
@@ -84,24 +85,20 @@ class FixedMasses:
         return over * term[0], -nextafter(off * (1 + 2.0**-50) + 4 * SMALLEST, inf)
 
 
-def _total(hi: Indices, lo: Indices) -> int:
-    from otcore._kernels import tree
-
-    high, low = tree.total(hi, lo)
-    return int(high) * LIMB + int(low)
+def _units(limbs: tuple[int, int]) -> int:
+    return int(limbs[0]) * LIMB + int(limbs[1])
 
 
 def _coarsen(hi: Indices, lo: Indices, bits: int) -> None:
     """Round down to multiples of ``2 ** bits`` units, the smallest double in the weights' own unit."""
-    if bits > 0:
-        lo &= -(1 << min(bits, 52))
-        hi &= -(1 << max(bits - 52, 0))
+    lo &= -(1 << min(bits, 52))
+    hi &= -(1 << max(bits - 52, 0))
 
 
 def _take(hi: Indices, lo: Indices, units: int) -> None:
     """Lower the largest masses by ``units`` in all."""
     while units:
-        k = int(np.argmax(hi))
+        k = int(hi.argmax())
         mass = int(hi[k]) * LIMB + int(lo[k])
         step = min(units, mass)
         hi[k], lo[k] = divmod(mass - step, LIMB)

@@ -61,18 +61,21 @@ class _Flows:
         """Masses as unrounded pairs of floats, zero flows left out."""
         from otcore._kernels.tree import to_floats
 
-        i, j, hi, lo = self.i, self.j, self.hi, self.lo
-        keep = (hi != 0) | (lo != 0)
-        if not keep.all():
-            i, j, hi, lo = i[keep], j[keep], hi[keep], lo[keep]
-        mass, low = np.empty((2, i.size))
-        to_floats(hi, lo, mass, low)
+        i, j, mass, low = self.i, self.j, np.empty(self.i.size), np.empty(self.i.size)
+        if to_floats(self.hi, self.lo, mass, low):
+            keep = mass != 0
+            i, j, mass, low = i[keep], j[keep], mass[keep], low[keep]
         return SparsePlan(i, j, mass, shape, low)
 
 
-def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> UpperBound | None:
-    """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative."""
-    flows = _tree_flows(problem, masses, plan)
+def bound_sparse(
+    problem: Problem, masses: FixedMasses, plan: SparsePlan, exponent: int = 0
+) -> UpperBound | None:
+    """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative.
+
+    ``2**exponent`` is what the masses of the plan are short of the problem's.
+    """
+    flows = _tree_flows(problem, masses, plan, exponent)
     cost, mended = problem.cost, flows if not flows.negative else None
     if mended is None:
         mended = _cancel_on_cycles(flows, cost) or _reroute(problem, masses) or _fill(flows, masses, cost)
@@ -94,20 +97,21 @@ def _reroute(problem: Problem, masses: FixedMasses) -> _Flows | None:
     return _cancel_on_cycles(flows, problem.cost) if flows.negative else flows
 
 
-def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan) -> _Flows:
+def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan, exponent: int = 0) -> _Flows:
     """Flows that meet the node masses exactly; where finite arcs do not connect the nodes, some on forbidden ones."""
     from otcore._kernels import tree
 
     n, m = problem.shape
-    i, j, mass = plan.i, plan.j, np.minimum(plan.mass, 1.0)  # more than there is
+    i, j, mass = plan.i, plan.j, plan.mass
     usable = mass >= 0
     if "finite" not in problem.cost.traits:
         usable &= np.isfinite(problem.cost.at(i, j))
     if not usable.all():
         i, j, mass = i[usable], j[usable], mass[usable]
-    steps = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
-    if tree.staircase_flows(n, i, j, masses.hi, masses.lo, steps.hi, steps.lo):
-        return steps
+    flows = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
+    if tree.tree_flows(n, i, j, masses.hi, masses.lo, flows.hi, flows.lo):
+        return flows
+    mass = np.minimum(np.ldexp(mass, exponent), 1.0)  # no more than there is
     chosen = np.empty(i.size, dtype=bool)
     arcs = tree.spanning_forest(n, m, i, j, np.arange(i.size), chosen)
     hi, lo = masses.hi.copy(), masses.lo.copy()
@@ -310,7 +314,9 @@ def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound |
 
     plan, left = flows.plan(problem.shape), masses.left
     upper = problem.cost.at_upper(plan.i, plan.j)
-    kept = (plan.mass >= 2 * left) & np.isfinite(upper)  # fewer units may be rounding: they go with the rest
+    kept = plan.mass >= 2 * left  # fewer units may be rounding: they go with the rest
+    if "finite" not in problem.cost.traits:
+        kept &= np.isfinite(upper)
     if not kept.all():
         left = math.fsum([left, *plan.mass[~kept].tolist()]) * (1 + 2.0**-50)
         mass, low = plan.mass[kept], plan.mass_low[kept]

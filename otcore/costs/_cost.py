@@ -250,9 +250,13 @@ class Cost(ABC):
 
         Beside the c-transform of f, f itself is feasible; where it is not tight, a second c-transform raises it.
         """
-        g = _vacuous_to_zero(self.ctransform(f, axis=0))
+        g = self._finite(self.ctransform(f, axis=0))
         yield f, g
-        yield _vacuous_to_zero(self.ctransform(g, axis=1)), g
+        yield self._finite(self.ctransform(g, axis=1)), g
+
+    def _finite(self, potential: Potential) -> Potential:
+        """A row without arcs has no constraint: any finite number is feasible, 0 is as good as another."""
+        return potential if "finite" in self.traits else np.where(potential == np.inf, 0.0, potential)
 
     def lift(self, f: Potential) -> tuple[Potential, Potential]:
         """The last of :meth:`lifts`: no row and no column is loose."""
@@ -412,8 +416,3 @@ class Cost(ABC):
     def bilinear(self, w: Array, h: Array) -> float:
         """``sum_ij w_i M_ij h_j`` in plain floats: an estimate, never part of a certificate."""
         return float(sum(w[i0:i1] @ (block @ h) for i0, i1, block in self.blocks()))
-
-
-def _vacuous_to_zero(potential: Potential) -> Potential:
-    """A row without arcs has no constraint: any finite number is feasible, 0 is as good as another."""
-    return np.asarray(np.where(potential == np.inf, 0.0, potential))

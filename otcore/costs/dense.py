@@ -132,11 +132,16 @@ class DenseCost(Cost):
         dense_remainder(self.M, LOG2_E / epsilon, row * LOG2_E, column * LOG2_E, y, beta, held, price)
         return held, price
 
-    def rounding_scale(self, a: Array, b: Array) -> float:
+    @cached_property
+    def minima(self) -> tuple[Potential, Potential, float]:
+        """Finite row minima, then column minima of what they leave, and the largest finite entry left after both."""
         from otcore._kernels.dense import centre
 
         r, c = np.empty(self.shape[0]), np.empty(self.shape[1])
-        spread = centre(self.M, r, c)
+        return r, c, centre(self.M, r, c)
+
+    def rounding_scale(self, a: Array, b: Array) -> float:
+        r, c, spread = self.minima
         return float(a.sum() * spread + a @ np.abs(r) + b @ np.abs(c))
 
 

@@ -26,10 +26,11 @@ def test_to_fixed_is_the_floor_and_says_whether_it_cut():
     rng = np.random.default_rng(0)
     for w in (rng.random(50), 10.0 ** rng.uniform(-40, 0, 50), np.array([0.0, 5e-324, 2.0**-104, 1 - 2.0**-53])):
         hi, lo = np.empty((2, w.size), np.int64)
-        kept = tree.to_fixed(w, hi, lo)
+        kept, total = tree.to_fixed(w, hi, lo)
         exact = [Fraction(float(x)) / UNIT for x in w]
         assert units(hi, lo) == [x.numerator // x.denominator for x in exact]
         assert kept == all(x.denominator == 1 for x in exact)
+        assert total[0] * LIMB + total[1] == sum(units(hi, lo))
         assert ((lo >= 0) & (lo < LIMB)).all()
 
 

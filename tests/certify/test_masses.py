@@ -107,13 +107,13 @@ def test_weights_too_far_apart_for_one_unit_are_reported_as_lost():
     assert masses.ratio_error > 0
 
 
-@pytest.mark.parametrize("bits", [-3, 0, 1, 5, 51, 52, 53, 60, 100])
+@pytest.mark.parametrize("bits", [1, 5, 51, 52, 53, 60, 100])
 def test_coarse_masses_are_multiples_rounded_down(bits):
     rng = np.random.default_rng(12)
     hi, lo = rng.integers(0, 1 << 50, 30), rng.integers(0, LIMB, 30)
     before = [int(h) * LIMB + int(low) for h, low in zip(hi, lo, strict=True)]
     _coarsen(hi, lo, bits)
-    step = 1 << max(bits, 0)
+    step = 1 << bits
     after = [int(h) * LIMB + int(low) for h, low in zip(hi, lo, strict=True)]
     assert after == [units // step * step for units in before]
 
