@@ -57,8 +57,10 @@ def kernel(
     if function is None:
         return lambda function: kernel(function, work=work, twin=twin, shallow=shallow, **options)
     dispatcher = njit(**{"cache": True, "nogil": True, "no_cfunc_wrapper": True} | options)(function)
-    if work is not None and isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
-        _Patience(dispatcher, work, function if shallow else twin)
+    if isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
+        dispatcher.twin = function if shallow else twin
+        if work is not None:
+            _Patience(dispatcher, work)
     return dispatcher
 
 
@@ -109,9 +111,8 @@ class _Patience:
     byte: ClassVar[float] = BYTE
     spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
 
-    def __init__(self, dispatcher: Any, work: Work, twin: Callable[..., Any] | None) -> None:
+    def __init__(self, dispatcher: Any, work: Work) -> None:
         self.dispatcher, self.work, self.declines = dispatcher, work, False
-        dispatcher.twin = twin
         self.load_or_compile, self.compile = dispatcher._compile_for_args, dispatcher._compiler.compile
         dispatcher._compile_for_args = self.load_or_interpret
         dispatcher._compiler.compile = self.compile_or_decline

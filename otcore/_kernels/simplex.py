@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel, linear
+from otcore._kernels._kernel import interpreted, kernel, linear
 from otcore._kernels.sums import two_sum
 from otcore._types import Array, Indices, Unsigned
 
@@ -76,7 +76,26 @@ def relink(tree, w, above, link):
     return down, up, edge, -rise
 
 
-@kernel
+def _turn(tree, q, u, above, link, buffer):
+    size, order, place = tree.size, tree.order, tree.place
+    w, k, inner, T, lo = u, 0, 0, int(size[q]), int(place[u])
+    hi = lo
+    while True:
+        left = int(place[w])
+        right = left + int(size[w])
+        for part in (order[left:lo], order[hi:right]):
+            buffer[k : k + part.size] = part
+            k += part.size
+        lo, hi = left, right
+        size[w], inner = T - inner, int(size[w])
+        next_up = tree.parent[w]
+        link = interpreted(relink)(tree, w, above, link)
+        if w == q:
+            break
+        w, above = next_up, w
+
+
+@kernel(twin=_turn)
 def turn(tree, q, u, above, link, buffer):
     """Turn the subtree of ``q`` to hang from its node ``u``, below ``above`` by the arc ``link``.
 
@@ -213,7 +232,19 @@ def refresh(tree):
     return ROUNDING * largest
 
 
-@kernel
+def _entering(tree, tail, head, cost, k, block, tolerance):
+    seen, found = 0, -1
+    while found < 0 and seen < cost.size:
+        stop = min(k + block, cost.size)
+        reduced = cost[k:stop] - tree.potential[tail[k:stop]] + tree.potential[head[k:stop]]
+        e = int(reduced.argmin())
+        found = k + e if reduced[e] < -tolerance else -1
+        seen += stop - k
+        k = stop if stop < cost.size else 0
+    return found, k
+
+
+@kernel(twin=_entering)
 def entering(tree, tail, head, cost, k, block, tolerance):
     """The most negative reduced cost of the first block with any below ``-tolerance``, from arc ``k`` on.
 
@@ -261,7 +292,31 @@ def push(tree, v, join, amount):
         v = tree.parent[v]
 
 
-@kernel
+def _rehang(tree, q, u, v, join, link, shift, buffer):
+    size, order, place = tree.size, tree.order, tree.place
+    T, s = int(size[q]), int(place[q])
+    e = s + T
+    first = int(place[v]) + 1
+    last = first - 1 + int(size[v])
+    spot = first if max(s - first, first - e) <= max(s - last, last - e) else last
+    for w, grown in ((tree.parent[q], -T), (v, T)):
+        while w != join:
+            size[w] = int(size[w]) + grown
+            w = tree.parent[w]
+    _turn(tree, q, u, v, link, buffer)
+    if spot < s:
+        order[spot + T : e] = order[spot:s].copy()
+        place[order[spot + T : e]] = np.arange(spot + T, e)
+    elif spot > e:
+        order[s : spot - T] = order[e:spot].copy()
+        place[order[s : spot - T]] = np.arange(s, spot - T)
+    spot -= T if spot >= e else 0
+    order[spot : spot + T] = buffer[:T]
+    place[buffer[:T]] = np.arange(spot, spot + T)
+    tree.potential[buffer[:T]] += shift
+
+
+@kernel(twin=_rehang)
 def rehang(tree, q, u, v, join, link, shift, buffer):
     """Cut the subtree of ``q``, turn it to hang from its node ``u``, and hang it below ``v`` by the arc ``link``."""
     size, order, place = tree.size, tree.order, tree.place
@@ -293,7 +348,7 @@ def rehang(tree, q, u, v, join, link, shift, buffer):
         tree.potential[w] += shift
 
 
-@kernel(work=lambda tree, *arcs: tree.order.size**2)  # about a pivot a node, each of which moves some nodes
+@kernel(work=lambda tree, *arcs: 100 * tree.order.size)  # about a pivot a node
 def pivots(tree, tail, head, cost, k, limit, slack, gone):
     """Pivot until no arc violates its dual constraint by more than ``slack``, or ``limit`` pivots are done.
 
