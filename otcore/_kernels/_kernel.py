@@ -29,7 +29,7 @@ __all__ = ["compiled", "interpreted", "intrinsic", "kernel", "linear", "vectors"
 
 # Seconds to compile a byte of bytecode, to interpret a step, and to load what Numba needs before any compiled code.
 # All are Python at work: where they are off, as on a faster machine, they are off by about the same factor.
-BYTE, STEP, LOADING = 1e-3, 2e-6, 0.3
+BYTE, STEP, LOADING = 1e-3, 2e-6, 0.8
 
 Work = Callable[..., int]
 
@@ -58,7 +58,7 @@ def kernel(
         return lambda function: kernel(function, work=work, twin=twin, shallow=shallow, **options)
     dispatcher = njit(**{"cache": True, "nogil": True, "no_cfunc_wrapper": True} | options)(function)
     if isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
-        dispatcher.twin = function if shallow else twin
+        dispatcher.twin = function if shallow else twin  # type: ignore[attr-defined]
         if work is not None:
             _Patience(dispatcher, work)
     return dispatcher
@@ -110,6 +110,7 @@ class _Patience:
 
     byte: ClassVar[float] = BYTE
     spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
+    loaded: ClassVar[bool] = False  # whether Numba is ready for compiled code
 
     def __init__(self, dispatcher: Any, work: Work) -> None:
         self.dispatcher, self.work, self.declines = dispatcher, work, False
@@ -147,12 +148,13 @@ class _Patience:
 
     def load_or_interpret(self, *arguments: Any) -> Any:
         """What is to be called with these arguments."""
-        ahead = STEP * self.work(*arguments)
-        if self.spent + ahead > self.byte * self.length:
+        if self.byte < 0.0:
             return self.load_or_compile(*arguments)
+        ahead = STEP * self.work(*arguments)
         with global_compiler_lock:  # or another thread, that needs this kernel inside one of its own, would be declined
-            if _Patience.spent_by_all + ahead > LOADING:
-                self.declines = True
+            if _Patience.loaded or _Patience.spent_by_all + ahead > LOADING:
+                _Patience.loaded = True
+                self.declines = self.spent + ahead <= self.byte * self.length
                 try:
                     return self.load_or_compile(*arguments)
                 except _NotCached:

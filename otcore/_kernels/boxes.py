@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel
+from otcore._kernels._kernel import interpreted, kernel
 from otcore._kernels.cells import LEAF
 from otcore._kernels.cloud import keep_minimum, round_down
 from otcore._kernels.ground import accumulate, block, finish
@@ -35,7 +35,7 @@ def highest(f: Potential, width: int) -> Array:
     return np.maximum.reduceat(f, np.arange(0, f.size, width))
 
 
-@kernel(work=lambda ground, enclosure, pruning, x, f, leaves, supers, yt, out: x.size * out.size)
+@kernel(work=lambda ground, enclosure, pruning, x, f, leaves, supers, yt, out: f.size * out.size // 8)
 def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out):
     """``out[j] = min_i (M_lo[i, j] - f[i])``, rounded down: :func:`otcore._kernels.cloud.ctransform`, sooner.
 
@@ -77,7 +77,11 @@ def pruned_ctransform(ground, enclosure, pruning, x, f, leaves, supers, yt, out)
         round_down(best, error)
 
 
-@kernel
+def _picked(x, leaf, kept):
+    return x[leaf * LEAF + kept]
+
+
+@kernel(twin=_picked)
 def picked(x, leaf, kept):
     """Some points of a leaf, (kept.size, d)."""
     points = np.empty((kept.size, x.shape[1]))
@@ -97,7 +101,19 @@ def visit(ground, enclosure, x, f, leaf, kept, tile, entry, best, error):
     keep_minimum(enclosure, entry[: h.size], h, best, error)
 
 
-@kernel
+def _lower_bounds(ground, pruning, low, high, sources, start, bound):
+    corners, top = sources
+    shrink, eta = pruning
+    here = slice(start, start + bound.shape[1])
+    bound[:] = 0.0
+    for k in range(low.size):
+        gap = np.maximum(np.maximum(corners[0, k, here] - high[k], low[k] - corners[1, k, here]), 0.0)
+        interpreted(accumulate)(ground[0], np.zeros(1), gap, bound)
+    interpreted(finish)(ground, bound[0])
+    bound[0] = np.maximum(bound[0] * shrink - eta, 0.0) - top[here]
+
+
+@kernel(twin=_lower_bounds)
 def lower_bounds(ground, pruning, low, high, sources, start, bound):
     """``bound[0, t] <= M_lo - f`` for all pairs of box ``start + t`` of the sources and the box from low to high."""
     corners, top = sources

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel
-from otcore._kernels.ground import CHEBYSHEV, CITYBLOCK, block, finish
+from otcore._kernels._kernel import interpreted, kernel, vectors
+from otcore._kernels.ground import CHEBYSHEV, CITYBLOCK, accumulate, block, finish
 
 ROWS, COLUMNS = 8, 256  # a block of entries: 16 kB, half of the first-level cache
 
 
-@kernel(work=lambda ground, x, yt, out: x.shape[1] * out.size)
+def _fill(ground, x, yt, out):
+    for i, row in enumerate(out):
+        interpreted(block)(ground, x[i : i + 1], yt, row[None])
+
+
+@kernel(work=lambda ground, x, yt, out: 10 * out.shape[0] + vectors(out), twin=_fill)
 def fill(ground, x, yt, out):
     """``out[i, j] = M(x_i, y_j)``."""
     x = x.copy()  # points that may not be written to are a type of their own: all below would be compiled twice
@@ -29,7 +34,14 @@ def fill(ground, x, yt, out):
                     out[i + k, j + t] = part[k, t]
 
 
-@kernel(work=lambda ground, x, y, i, j, out: x.shape[1] * i.size)
+def _pairs(ground, x, y, i, j, out):
+    out[:] = 0.0
+    for t in range(x.shape[1]):
+        interpreted(accumulate)(ground[0], np.zeros(1), y[j, t] - x[i, t], out[None])
+    interpreted(finish)(ground, out)
+
+
+@kernel(work=lambda ground, x, y, i, j, out: 10 + vectors(i), twin=_pairs)
 def pairs(ground, x, y, i, j, out):
     """``out[k] = M(x_i[k], y_j[k])``, the same floats as :func:`fill`'s; y (m, d)."""
     for k in range(i.size):
@@ -46,7 +58,7 @@ def pairs(ground, x, y, i, j, out):
     finish(ground, out)
 
 
-@kernel(work=lambda ground, enclosure, x, f, yt, out: x.size * out.size)
+@kernel(work=lambda ground, enclosure, x, f, yt, out: 10 * f.size * (1 + out.size // COLUMNS))
 def ctransform(ground, enclosure, x, f, yt, out):
     """``out[j] = min_i (M_lo[i, j] - f[i])`` rounded down where the subtraction at the minimum was inexact.
 
@@ -67,7 +79,18 @@ def ctransform(ground, enclosure, x, f, yt, out):
         round_down(best, error)
 
 
-@kernel
+def _keep_minimum(enclosure, entry, f, best, error):
+    shrink, eta = enclosure
+    for h, row in zip(f, entry, strict=True):
+        c = np.maximum(row * shrink - eta, 0.0)
+        s = c - h
+        v = s - c
+        e = (c - (s - v)) - (h + v)
+        less = (s < best) | ((s == best) & (e < error))
+        best[less], error[less] = s[less], e[less]
+
+
+@kernel(twin=_keep_minimum)
 def keep_minimum(enclosure, entry, f, best, error):
     """Lexicographic minima of the unrounded differences ``(s, e) = M_lo - f`` [TAOCP 2, 4.2.2, Thm B]."""
     shrink, eta = enclosure
@@ -83,7 +106,11 @@ def keep_minimum(enclosure, entry, f, best, error):
             error[t] = e if less else error[t]
 
 
-@kernel
+def _round_down(best, error):
+    best[error < 0] = np.nextafter(best[error < 0], -np.inf)
+
+
+@kernel(twin=_round_down)
 def round_down(best, error):
     """The largest floats known to be <= best + error, in place: one float lower only where that is inexact."""
     for t in range(best.size):

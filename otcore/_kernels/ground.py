@@ -12,10 +12,39 @@ import math
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel, linear
+from otcore._kernels._kernel import interpreted, kernel, linear
 
 EUCLIDEAN, SQEUCLIDEAN, CITYBLOCK, CHEBYSHEV = 0, 1, 2, 3
 MAX_PRODUCT = 8.0  # up to here half-integer powers are products; beyond, and between, libm's pow
+
+
+def _bases(code, points, yt, base):
+    base[:] = 0.0
+    for k in range(yt.shape[0]):
+        _accumulate(code, points[:, k], yt[k], base)
+
+
+def _accumulate(code, coordinates, column, base):
+    delta = coordinates[:, None] - column
+    if code == CHEBYSHEV:
+        np.maximum(base, np.abs(delta), out=base)
+    else:
+        base += np.abs(delta) if code == CITYBLOCK else delta * delta
+
+
+def _finish(ground, entry):
+    code, q, unit = ground
+    if code == EUCLIDEAN:
+        np.sqrt(entry, out=entry)
+    if q != 1.0 and interpreted(by_products)(q):
+        whole, root = entry.copy(), np.sqrt(entry) if q != np.floor(q) else None
+        for _ in range(int(q) - 1):
+            entry *= whole
+        entry *= 1.0 if root is None else root
+    elif q != 1.0:
+        entry[:] = [x**q for x in entry.tolist()]  # the C library's, which NumPy's vectors are not
+    if unit != 1.0:
+        entry *= unit
 
 
 @kernel
@@ -25,7 +54,7 @@ def block(ground, points, yt, entry):
     finish(ground, entry.reshape(-1))
 
 
-@kernel
+@kernel(twin=_bases)
 def bases(code, points, yt, base):
     """What :func:`finish` makes costs of: sums of squares, sums or maxima of the differences, (r, w)."""
     together = 2 if yt.shape[0] >= 2 else 0
@@ -62,7 +91,7 @@ def pair(code, points, yt, base):
                 base[i, t] = delta * delta + other * other
 
 
-@kernel
+@kernel(twin=_accumulate)
 def accumulate(code, coordinates, column, base):
     """Take the differences in one coordinate into the bases (r, w).
 
@@ -86,7 +115,7 @@ def accumulate(code, coordinates, column, base):
                 row[t] += delta * delta
 
 
-@kernel
+@kernel(twin=_finish)
 def finish(ground, entry):
     """Accumulated bases (k,) to costs, in place: root, power, unit."""
     code, q, unit = ground

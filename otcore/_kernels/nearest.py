@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel
+from otcore._kernels._kernel import interpreted, kernel
 from otcore._kernels.boxes import FIRST, lower_bounds, picked
 from otcore._kernels.cells import LEAF
-from otcore._kernels.ground import EUCLIDEAN, bases, finish
+from otcore._kernels.ground import EUCLIDEAN, bases, block, finish
 from otcore._kernels.planes import within
 
 ABOVE = 1.0 + 2.0**-48  # 16 u, where squares and the root lose less than 8
@@ -24,7 +24,7 @@ def insert(values, labels, x, label):
     values[k], labels[k] = x, label
 
 
-@kernel(work=lambda ground, x, h, leaves, supers, yt, *lists: 8 * h.size * yt.shape[1])
+@kernel(work=lambda ground, x, h, leaves, supers, yt, *lists: h.size * yt.shape[1] // 8)
 def nearest(ground, x, h, leaves, supers, yt, value, label):
     """For each point of ``yt`` the sources ``i`` of least ``M_ij - h_i``, ascending.
 
@@ -70,7 +70,17 @@ def nearest(ground, x, h, leaves, supers, yt, value, label):
             seed = label[j, 0] // LEAF
 
 
-@kernel
+def _taken(ground, x, h, leaf, kept, tile, entry, worst, value, label, j):
+    sources = leaf * LEAF + kept
+    interpreted(block)(ground, x[sources], tile, entry[: kept.size])
+    entry[: kept.size] -= h[sources][:, None]
+    for i, t in zip(*np.nonzero(entry[: kept.size] < worst), strict=True):
+        if entry[i, t] < worst[t]:
+            interpreted(insert)(value[j + t], label[j + t], entry[i, t], sources[i])
+            worst[t] = value[j + t, -1]
+
+
+@kernel(twin=_taken)
 def _visit(ground, x, h, leaf, kept, tile, entry, worst, value, label, j):
     """Take the pairs of some points of a source leaf and one tile into the lists of its points ``j, j + 1, ...``."""
     bases(ground[0], picked(x, leaf, kept), tile, entry[: kept.size])

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel
+from otcore._kernels._kernel import interpreted, kernel
 from otcore._kernels.ground import CHEBYSHEV, CITYBLOCK, EUCLIDEAN, power
 
 SLACK = 2.0**-47  # of all terms: 64 u, where the float operations below lose about 20
@@ -55,7 +55,23 @@ def touch(ground, t, reach, slope):
     return value
 
 
-@kernel
+def _within(ground, pruning, points, h, corners, leaf, tile, low, high, worst, kept):
+    lowest, highest = corners[:, :, leaf]
+    middle, here = 0.5 * (lowest + highest), 0.5 * (low + high)
+    t, reach, slope = here - middle, 0.5 * (high - low) + 0.5 * (highest - lowest), np.empty(low.size)
+    value = size = interpreted(touch)(ground, t, reach, slope)
+    lift, deep = h.copy(), worst.copy()
+    for k in range(low.size):
+        size += abs(slope[k]) * (abs(t[k]) + 2.0 * reach[k])
+        lift += slope[k] * (points[:, k] - middle[k])
+        deep -= slope[k] * (tile[k] - here[k])
+    slack = (SLACK * ground[1] + (1.0 - pruning[0])) * (size + np.abs(h).max()) + pruning[1]
+    found = np.flatnonzero(~(deep.max() < value - lift - slack))
+    kept[: found.size] = found
+    return found.size
+
+
+@kernel(twin=_within)
 def within(ground, pruning, points, h, corners, leaf, tile, low, high, worst, kept):
     """Write to ``kept`` the points i of a leaf for which not all ``M_lo[i, t] - h[i]`` are above ``worst[t]``.
 

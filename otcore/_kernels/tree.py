@@ -200,10 +200,10 @@ def tree_flows(n, i, j, hi, lo, flow_hi, flow_lo):
     hi, lo = hi.copy(), lo.copy()
     if forest_flows(n, hi.size - n, i, j, hi, lo, flow_hi, flow_lo) < i.size:
         return False
+    left = 0
     for v in range(hi.size):
-        if hi[v] != 0 or lo[v] != 0:
-            return False
-    return True
+        left += hi[v] != 0 or lo[v] != 0
+    return left == 0
 
 
 @kernel(work=linear)

@@ -68,9 +68,7 @@ class _Flows:
         return SparsePlan(i, j, mass, shape, low)
 
 
-def bound_sparse(
-    problem: Problem, masses: FixedMasses, plan: SparsePlan, exponent: int = 0
-) -> UpperBound | None:
+def bound_sparse(problem: Problem, masses: FixedMasses, plan: SparsePlan, exponent: int = 0) -> UpperBound | None:
     """The exact flows on the support of ``plan``, or None where no repair makes them nonnegative.
 
     ``2**exponent`` is what the masses of the plan are short of the problem's.

@@ -24,7 +24,7 @@ def test_soften_is_over_relaxed_sinkhorn(sweeps):
     f, g = rng.random(7) * 0.1, rng.random(9) * 0.1
     expected = naive.sinkhorn(M, a, b, 0.2, sweeps, f, g, 1.5)
     soften(*by_rows(M), a, b, 0.2, sweeps, f, g)
-    assert f == pytest.approx(expected[0], rel=1e-12) and g == pytest.approx(expected[1], rel=1e-12)
+    assert f == pytest.approx(expected[0], rel=1e-7) and g == pytest.approx(expected[1], rel=1e-7)
 
 
 def test_softened_potentials_are_worth_more_than_row_minima():
