@@ -1,9 +1,11 @@
 """What makes a function a kernel: Numba compiles it, unless the little that it is asked is sooner interpreted.
 
-To compile what a first answer needs takes half a minute on a slow machine, to interpret it for a hundred points half a
-second.  A kernel that says how much work a call is runs as the Python that it is written in, until that has taken as
-long as compiling it would, in all processes together: nobody waits much more than twice the shorter of the two.  Both
-do the same operations on the same floats in the same order, so the bits are the same.
+To compile what a first answer needs takes half a minute on a slow machine, to load Numba and what it compiled before a
+second and more; to interpret it for a hundred points takes a tenth of that.  A kernel that says how much work a call is
+runs as the Python that it is written in, or as its twin in NumPy, until all kernels together have taken as long as
+loading would; and then, if it is not compiled yet, until it has taken as long as compiling it would, in all processes
+together.  Nobody waits much more than twice the shorter of the two, and a process with a small question does not even
+import Numba.  All ways do the same operations on the same floats in the same order, so the bits are the same.
 [Ski rental: Karlin, Manasse, Rudolph, Sleator 1988]
 """
 
@@ -11,34 +13,34 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, partial, update_wrapper
 from pathlib import Path
 from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import config, extending, njit
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.dispatcher import Dispatcher
 
-__all__ = ["compiled", "interpreted", "intrinsic", "kernel", "linear", "vectors"]
+__all__ = ["Kernel", "compiled", "interpreted", "intrinsic", "kernel", "linear", "vectors"]
 
-# Seconds to compile a byte of bytecode, to interpret a step, and to load what Numba needs before any compiled code.
-# All are Python at work: where they are off, as on a faster machine, they are off by about the same factor.
-BYTE, STEP, LOADING = 1e-3, 2e-6, 0.8
+# Seconds to compile a byte of bytecode, to interpret a step, and to load Numba and what it needs before any compiled
+# code.  All are Python at work: where they are off, as on a faster machine, they are off by about the same factor.
+BYTE, STEP, LOADING = 1e-3, 2e-6, 1.0
 
+Function = Callable[..., Any]
 Work = Callable[..., int]
 
 
 def kernel(
-    function: Callable[..., Any] | None = None,
+    function: Function | None = None,
     *,
     work: Work | None = None,
-    twin: Callable[..., Any] | None = None,
+    twin: Function | None = None,
     shallow: bool = False,
     **options: Any,
 ) -> Any:
@@ -55,13 +57,10 @@ def kernel(
     **options : of :func:`numba.njit`
     """
     if function is None:
-        return lambda function: kernel(function, work=work, twin=twin, shallow=shallow, **options)
-    dispatcher = njit(**{"cache": True, "nogil": True, "no_cfunc_wrapper": True} | options)(function)
-    if isinstance(dispatcher, Dispatcher):  # and not, with NUMBA_DISABLE_JIT=1, the function
-        dispatcher.twin = function if shallow else twin  # type: ignore[attr-defined]
-        if work is not None:
-            _Patience(dispatcher, work)
-    return dispatcher
+        return partial(kernel, work=work, twin=twin, shallow=shallow, **options)
+    if _without_numba():
+        return function
+    return Kernel(function, work, function if shallow else twin, options)
 
 
 def linear(*arguments: Any) -> int:
@@ -78,54 +77,122 @@ def vectors(*arguments: Any) -> int:
     return linear(*arguments) // 256
 
 
-def intrinsic(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
-    """Define an intrinsic of :mod:`numba.extending` beside its twin, a Python function that does the same."""
-
-    def define(definition: Callable[..., Any]) -> Any:
-        if config.DISABLE_JIT:  # type: ignore[attr-defined]
-            return twin
-        made: Any = extending.intrinsic(definition)
-        made.twin = twin
-        return made
-
-    return define
+def _without_numba() -> bool:
+    numba = sys.modules.get("numba")
+    return bool(numba.config.DISABLE_JIT if numba else int(os.environ.get("NUMBA_DISABLE_JIT") or 0))
 
 
 @contextmanager
 def compiled() -> Iterator[None]:
     """Interpret no kernel that is called in here."""
-    before, _Patience.byte = _Patience.byte, -1.0
+    before, Kernel.byte = Kernel.byte, -1.0
     try:
         yield
     finally:
-        _Patience.byte = before
+        Kernel.byte = before
 
 
 class _NotCached(Exception):
     pass
 
 
-class _Patience:
-    """Answers in place of a dispatcher that has no code yet for the types of some arguments."""
+class Kernel:
+    """What is called in place of a function of Python; Numba takes it for its dispatcher."""
 
     byte: ClassVar[float] = BYTE
     spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
     loaded: ClassVar[bool] = False  # whether Numba is ready for compiled code
+    lock: ClassVar[threading.RLock] = threading.RLock()
 
-    def __init__(self, dispatcher: Any, work: Work) -> None:
-        self.dispatcher, self.work, self.declines = dispatcher, work, False
-        self.load_or_compile, self.compile = dispatcher._compile_for_args, dispatcher._compiler.compile
-        dispatcher._compile_for_args = self.load_or_interpret
-        dispatcher._compiler.compile = self.compile_or_decline
+    def __init__(self, function: Function, work: Work | None, twin: Function | None, options: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self.py_func, self.work, self.twin, self.options, self.declines = function, work, twin, options, False
+        self.call = self.first_call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.call(*arguments)
+
+    def __repr__(self) -> str:
+        return f"<Kernel {self.__module__}.{self.__name__}>"
+
+    def __getattr__(self, name: str) -> Any:
+        """What Numba knows about it: ``signatures``, ``targetoptions`` ..."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.dispatcher, name)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher._numba_type_
+
+    @cached_property
+    def python(self) -> Function:
+        return interpreted(self)  # type: ignore[no-any-return]
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """Numba's, which asks in its turn, where there is no code yet for the types of some arguments."""
+        from otcore._kernels import _numba
+
+        with self.lock:
+            if "dispatcher" in vars(self):  # another thread was first
+                return vars(self)["dispatcher"]
+            dispatcher = _numba.dispatcher(self.py_func, self.options)
+            if self.work is not None:
+                self.load_or_compile, self.compile = dispatcher._compile_for_args, dispatcher._compiler.compile
+                dispatcher._compile_for_args = self.load_or_interpret
+                dispatcher._compiler.compile = self.compile_or_decline
+            return dispatcher
+
+    def first_call(self, *arguments: Any) -> Any:
+        """A call before the process has loaded Numba."""
+        patient = self.work is not None and self.byte >= 0.0 and not self.loaded
+        if patient and Kernel.spent_by_all + STEP * self.work(*arguments) <= LOADING:  # type: ignore[misc]
+            return self.interpret(*arguments)
+        Kernel.loaded = True
+        self.call = self.dispatcher
+        return self.call(*arguments)
+
+    def load_or_interpret(self, *arguments: Any) -> Any:
+        """What is to be called with these arguments."""
+        from otcore._kernels._numba import global_compiler_lock
+
+        assert self.work is not None
+        with global_compiler_lock:  # or another thread, that needs this kernel inside one of its own, would be declined
+            self.declines = self.spent + STEP * self.work(*arguments) <= self.byte * self.length
+            try:
+                return self.load_or_compile(*arguments)
+            except _NotCached:
+                return self.interpret_and_note
+            finally:
+                self.declines = False
+
+    def compile_or_decline(self, *arguments: Any) -> Any:
+        if self.declines:
+            raise _NotCached
+        return self.compile(*arguments)
+
+    def interpret(self, *arguments: Any) -> Any:
+        began = time.thread_time()
+        with np.errstate(all="ignore"):
+            result = self.python(*arguments)
+        Kernel.spent_by_all += time.thread_time() - began
+        return result
+
+    def interpret_and_note(self, *arguments: Any) -> Any:
+        before = Kernel.spent_by_all
+        result = self.interpret(*arguments)
+        self.ledger[self.name] = self.spent + Kernel.spent_by_all - before
+        return result
 
     @cached_property
     def length(self) -> int:
         """The bytecode of the kernel and of all kernels that it calls."""
-        kernels = [self.dispatcher]
+        kernels = [self]
         for kernel in kernels:
             names = kernel.py_func.__globals__
             called = [names.get(name) for name in kernel.py_func.__code__.co_names]
-            kernels += [k for k in called if isinstance(k, Dispatcher) and k not in kernels]
+            kernels += [k for k in called if isinstance(k, Kernel) and k not in kernels]
         return sum(len(kernel.py_func.__code__.co_code) for kernel in kernels)
 
     @cached_property
@@ -135,47 +202,31 @@ class _Patience:
 
     @cached_property
     def name(self) -> str:
-        return f"{self.dispatcher.py_func.__module__}.{self.dispatcher.py_func.__name__} of {self.length} bytes"
+        return f"{self.__module__}.{self.__name__} of {self.length} bytes"
 
     @property
     def spent(self) -> float:
         """Seconds in the interpreter, in this process and in those before it."""
         return self.ledger.get(self.name, 0.0)
 
+
+class Intrinsic:
+    """What Numba takes for an intrinsic, and the interpreter for its twin."""
+
+    def __init__(self, twin: Function, definition: Function) -> None:
+        self.__name__, self.__doc__ = definition.__name__, definition.__doc__
+        self.twin, self.definition = twin, definition
+
     @cached_property
-    def python(self) -> Callable[..., Any]:
-        return interpreted(self.dispatcher)  # type: ignore[no-any-return]
+    def _numba_type_(self) -> Any:
+        from otcore._kernels import _numba
 
-    def load_or_interpret(self, *arguments: Any) -> Any:
-        """What is to be called with these arguments."""
-        if self.byte < 0.0:
-            return self.load_or_compile(*arguments)
-        ahead = STEP * self.work(*arguments)
-        with global_compiler_lock:  # or another thread, that needs this kernel inside one of its own, would be declined
-            if _Patience.loaded or _Patience.spent_by_all + ahead > LOADING:
-                _Patience.loaded = True
-                self.declines = self.spent + ahead <= self.byte * self.length
-                try:
-                    return self.load_or_compile(*arguments)
-                except _NotCached:
-                    pass
-                finally:
-                    self.declines = False
-            return partial(self.interpret, self.python)
+        return _numba.intrinsic(self.definition)
 
-    def compile_or_decline(self, *arguments: Any) -> Any:
-        if self.declines:
-            raise _NotCached
-        return self.compile(*arguments)
 
-    def interpret(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        began = time.thread_time()
-        with np.errstate(all="ignore"):
-            result = function(*arguments)
-        spent = time.thread_time() - began
-        self.ledger[self.name] = self.spent + spent
-        _Patience.spent_by_all += spent
-        return result
+def intrinsic(twin: Function) -> Function:
+    """Define an intrinsic of :mod:`numba.extending` beside its twin, a Python function that does the same."""
+    return lambda definition: twin if _without_numba() else Intrinsic(twin, definition)
 
 
 @cache
@@ -202,9 +253,10 @@ def interpreted(value: Any) -> Any:
 
     What that function calls is interpreted, too: its globals are those of its module, all interpreted.
     """
-    twin = getattr(value, "twin", None)
-    if twin is not None or not isinstance(value, Dispatcher):
-        return twin or value
+    if not isinstance(value, Kernel | Intrinsic):
+        return value
+    if value.twin is not None:
+        return value.twin
     function = value.py_func
     return FunctionType(function.__code__, _globals(function.__module__), function.__name__, function.__defaults__)
 

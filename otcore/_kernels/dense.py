@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otcore._kernels._kernel import kernel, vectors
+from otcore._kernels._kernel import interpreted, kernel, vectors
 
 LANES = 128  # entries a block: sixteen AVX-512 registers; 64 and 256 are slower
 
@@ -62,7 +62,7 @@ def _column_minima(M, h, out):
         np.minimum(out, row - x, out=out)
     down = np.zeros(out.size, np.bool_)
     for row, x in zip(M, h, strict=True):
-        down |= (row - x == out) & _rounded_up.py_func(row, x)
+        down |= (row - x == out) & interpreted(_rounded_up)(row, x)
     out[down] = np.nextafter(out[down], -np.inf)
 
 
@@ -89,7 +89,7 @@ def column_minima(M, h, out):
 def _row_minima(M, h, out):
     for i, row in enumerate(M):
         out[i] = (row - h).min()
-        if ((row - h == out[i]) & _rounded_up.py_func(row, h)).any():
+        if ((row - h == out[i]) & interpreted(_rounded_up)(row, h)).any():
             out[i] = np.nextafter(out[i], -np.inf)
 
 

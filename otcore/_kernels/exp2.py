@@ -9,8 +9,6 @@ caller's ``reassoc`` even so, with results that are fast, plausible and wrong by
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import types
 
 from otcore._kernels._kernel import intrinsic, kernel
 from otcore._kernels.sums import fma
@@ -83,6 +81,9 @@ def rint(typing, x):
 @intrinsic(_shifted)
 def shifted(typing, x, n):
     """``x * 2**k``, where the last bits of ``n`` are the integer k: k is added to the exponent of ``x``."""
+    from llvmlite import ir
+    from numba import types
+
     width, mantissa = (64, 52) if x == types.float64 else (32, 23)
 
     def build(context, builder, signature, args):

@@ -26,7 +26,7 @@ MASK = (1 << DIGIT) - 1
 
 @kernel(work=linear)
 def ascending(values):
-    """The order of some values, to 2^-22 of their range; those nearer than that stay as they are.  [Knuth TAOCP 3, 5.2.5]"""
+    """The order of some values, to 2^-22 of their range; what is nearer than that stays as it is.  [Seward 1954]"""
     least, most = np.inf, -np.inf
     for x in values:
         least, most = min(least, x), max(most, x)

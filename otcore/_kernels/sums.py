@@ -10,7 +10,6 @@ import ctypes
 import os
 
 import numpy as np
-from numba import types
 
 from otcore._kernels._kernel import intrinsic, kernel, linear
 
@@ -34,6 +33,7 @@ def _fma(x, y, z):
 @intrinsic(_fma)
 def fma(typing, x, y, z):
     """``x y + z`` rounded once, of singles to single.  Without FMA hardware LLVM calls libm: slow, still right."""
+    from numba import types
 
     def build(context, builder, signature, args):
         return builder.fma(*args)

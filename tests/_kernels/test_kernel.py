@@ -112,7 +112,8 @@ def test_products_of_the_interpreter_differ_in_the_order_of_summation_only(size)
 @pytest.fixture
 def patient(monkeypatch):
     """As it is outside of the tests."""
-    monkeypatch.setattr(_kernel._Patience, "byte", _kernel.BYTE)
+    monkeypatch.setattr(_kernel.Kernel, "byte", _kernel.BYTE)
+    monkeypatch.setattr(_kernel.Kernel, "loaded", False)
 
 
 def fresh(**options):
@@ -137,15 +138,15 @@ def test_little_work_is_interpreted_and_much_is_compiled(patient):
     assert total(np.arange(5.0)) == 10.0
 
 
-def test_a_kernel_is_compiled_when_interpreting_it_has_taken_as_long(patient):
+def test_a_kernel_is_compiled_when_interpreting_it_has_taken_as_long(patient, monkeypatch):
     total, calls = fresh(work=lambda x: 0), 0
     x = np.ones(20_000)
+    monkeypatch.setattr(_kernel, "LOADING", 0.0)
     while not total.signatures:
         assert total(x) == x.size
         calls += 1
-    patience = total._compile_for_args.__self__
     assert calls > 2
-    assert patience.spent > patience.byte * patience.length > 0.0
+    assert total.spent > total.byte * total.length > 0.0
 
 
 @kernel(work=linear)
@@ -161,7 +162,8 @@ def _whole(x):
 LATER = """
 import sys
 import numpy as np
-from otcore._kernels import tree
+from otcore._kernels import _kernel, tree
+_kernel.LOADING = -1.0  # not worth a thought
 for _ in range(int(sys.argv[1])):
     assert tree.total(np.ones(5000, np.int64), np.ones(5000, np.int64)) == (5000, 5000)
 print(len(tree.total.signatures))
@@ -185,6 +187,8 @@ def test_time_in_the_interpreter_is_remembered_by_later_processes(tmp_path):
     assert name.startswith("otcore._kernels.tree.total of ")
     ledger.write_text(json.dumps({name: 9.0}))
     assert compiled(1) == 1
+    for file in tmp_path.rglob("*.nb?"):
+        file.unlink()
     ledger.write_text("{")  # another process was at it
     assert compiled(1) == 0
     assert list(json.loads(ledger.read_text())) == [name]
@@ -192,7 +196,22 @@ def test_time_in_the_interpreter_is_remembered_by_later_processes(tmp_path):
 
 def test_the_price_of_a_kernel_is_that_of_all_it_calls():
     part, whole = (len(k.py_func.__code__.co_code) for k in (_part, _whole))
-    assert [k._compile_for_args.__self__.length for k in (_part, _whole)] == [part, part + whole]
+    assert [k.length for k in (_part, _whole)] == [part, part + whole]
+
+
+UNLOADED = """
+import sys
+import otcore
+print(otcore.w1([0.5, 0.5], [0.25, 0.75], [[0.0, 1.0], [1.0, 0.0]]))
+print("numba" in sys.modules)
+otcore.warmup()
+print("numba" in sys.modules)
+"""
+
+
+def test_a_small_question_does_not_even_import_numba():
+    done = subprocess.run([sys.executable, "-c", UNLOADED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0.25", "False", "True"]
 
 
 def test_without_a_measure_of_its_work_a_kernel_is_compiled(patient):
