@@ -8,6 +8,9 @@ from otcore._kernels._kernel import kernel, linear, vectors
 from otcore._kernels.nearest import insert
 from otcore._kernels.tree import spanning_forest
 
+CHEAPEST = 8  # arcs a row and a column to start from; 6 and 10 take about as long, 15 longer
+MOST = 4 * CHEAPEST  # where many cost the same
+WORST = 4  # violated arcs that a row may add in one round
 TILE = 64  # columns tested at once: counting hits vectorises, a search for the worst would not
 LANES = 40  # no power of two: the nearest pixels of an image must not share a lane
 

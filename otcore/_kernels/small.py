@@ -10,15 +10,13 @@ from math import ldexp
 import numpy as np
 
 from otcore._kernels._kernel import kernel, linear
-from otcore._kernels.arcs import LANES, column_tops, fill, low, tight, tops, violations
+from otcore._kernels.arcs import CHEAPEST, LANES, MOST, WORST, column_tops, fill, low, tight, tops, violations
 from otcore._kernels.dense import column_minima
 from otcore._kernels.simplex import NODE, ROUNDING, hang, load, pivots, tree_flow
 from otcore._kernels.soften import softened
 from otcore._kernels.units import integers
 
 FEW = 1 << 11  # pairs, all of which are candidates: to choose would take longer than the pivots that it saves
-CHEAPEST, MOST = 8, 32  # arcs a row and a column to start from; and where many cost the same
-WORST = 4  # violated arcs that a row adds in one round
 CHUNK = 1 << 16  # pivots
 DIGIT = 11  # bits of a digit of the numbers that are sorted
 MASK = (1 << DIGIT) - 1
@@ -26,7 +24,7 @@ MASK = (1 << DIGIT) - 1
 
 @kernel(work=linear)
 def ascending(values):
-    """The order of some values, to 2^-22 of their range; what is nearer than that stays as it is.  [Seward 1954]"""
+    """The order of some values, to 2^-22 of their range; what is nearer than that stays as it is.  A radix sort"""
     least, most = np.inf, -np.inf
     for x in values:
         least, most = min(least, x), max(most, x)

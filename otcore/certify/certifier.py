@@ -8,6 +8,7 @@ from operator import mul
 
 import numpy as np
 
+from otcore._kernels.sums import dot2
 from otcore._types import Potential
 from otcore.certify.masses import FixedMasses
 from otcore.certify.repair import UpperBound, bound_gibbs, bound_sparse
@@ -99,8 +100,6 @@ class Certifier:
 
     def _keep_lower(self, f: Potential, g: Potential, trivial: bool = False) -> None:
         """Price feasible potentials: ``sum a f + (A / B) sum b g`` rounded down once."""
-        from otcore._kernels.sums import dot2
-
         first, second = dot2(self._scaled.a, f), dot2(self._scaled.b, g)
         lost = 0.0
         if self._masses.lost:  # by every weight; twice, for B / A and for the rounding of this sum

@@ -7,6 +7,7 @@ from math import inf, nextafter
 
 import numpy as np
 
+from otcore._kernels import tree
 from otcore._types import Indices, Weights
 from otcore.certify.rounding import Interval
 
@@ -44,8 +45,6 @@ class FixedMasses:
     @classmethod
     def of(cls, a: Weights, b: Weights, exponent: int = 0) -> FixedMasses:
         """From weights whose sums times ``2 ** exponent`` are below one."""
-        from otcore._kernels import tree
-
         n, m = a.size, b.size
         hi, lo = np.empty(n + m, np.int64), np.empty(n + m, np.int64)
         given = a, b

@@ -15,6 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from otcore._kernels import tree
+from otcore._kernels.sums import dot2
 from otcore._types import Array, Indices
 from otcore.certify.masses import LIMB, FixedMasses
 from otcore.certify.rounding import edge, outward_sum, product_up
@@ -59,10 +61,8 @@ class _Flows:
 
     def plan(self, shape: tuple[int, int]) -> SparsePlan:
         """Masses as unrounded pairs of floats, zero flows left out."""
-        from otcore._kernels.tree import to_floats
-
         i, j, mass, low = self.i, self.j, np.empty(self.i.size), np.empty(self.i.size)
-        if to_floats(self.hi, self.lo, mass, low):
+        if tree.to_floats(self.hi, self.lo, mass, low):
             keep = mass != 0
             i, j, mass, low = i[keep], j[keep], mass[keep], low[keep]
         return SparsePlan(i, j, mass, shape, low)
@@ -97,8 +97,6 @@ def _reroute(problem: Problem, masses: FixedMasses) -> _Flows | None:
 
 def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan, exponent: int = 0) -> _Flows:
     """Flows that meet the node masses exactly; where finite arcs do not connect the nodes, some on forbidden ones."""
-    from otcore._kernels import tree
-
     n, m = problem.shape
     i, j, mass = plan.i, plan.j, plan.mass
     usable = mass >= 0
@@ -132,8 +130,6 @@ def _tree_flows(problem: Problem, masses: FixedMasses, plan: SparsePlan, exponen
 
 def _solve_on_tree(i: Indices, j: Indices, hi: Indices, lo: Indices, n: int) -> _Flows:
     """Flows on forest arcs; ``hi, lo`` keep what a component could not carry."""
-    from otcore._kernels import tree
-
     flows = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
     tree.forest_flows(n, hi.size - n, i, j, hi, lo, flows.hi, flows.lo)
     return flows
@@ -141,8 +137,6 @@ def _solve_on_tree(i: Indices, j: Indices, hi: Indices, lo: Indices, n: int) -> 
 
 def _keep(i: Indices, j: Indices, mass: Array, hi: Indices, lo: Indices, n: int) -> _Flows:
     """Fixed-point floors of entries outside the tree, taken off the node masses."""
-    from otcore._kernels import tree
-
     flows = _Flows(i, j, np.empty(i.size, np.int64), np.empty(i.size, np.int64))
     tree.to_fixed(mass, flows.hi, flows.lo)
     for nodes in (i, n + j):
@@ -283,8 +277,6 @@ class _Incidence:
     """Which arcs meet a node, with room for arcs that come later."""
 
     def __init__(self, nodes: Indices, size: int) -> None:
-        from otcore._kernels import tree
-
         self._first, self._arcs = np.empty(size + 1, np.int64), np.empty(nodes.size, np.int64)
         tree.incidence(nodes, self._first, self._arcs)
         self._later: dict[int, list[int]] = {}
@@ -308,8 +300,6 @@ def _price(flows: _Flows, problem: Problem, masses: FixedMasses) -> UpperBound |
 
     If that rest can go nowhere, the bound is for weights without it; None where it is more than rounding explains.
     """
-    from otcore._kernels.sums import dot2
-
     plan, left = flows.plan(problem.shape), masses.left
     upper = problem.cost.at_upper(plan.i, plan.j)
     kept = plan.mass >= 2 * left  # fewer units may be rounding: they go with the rest

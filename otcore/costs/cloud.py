@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from otcore._gate import as_array, as_power, require_finite
+from otcore._kernels import boxes, ground
+from otcore._kernels.cloud import ctransform, fill, pairs
 from otcore._types import Array, Indices, Matrix, Points, Potential
 from otcore.costs._cost import Cost, Enclosure, Sweep, Tail
 from otcore.costs._kd import KdCloud, Tiled, boxed, frozen, padded, put_back
@@ -106,8 +108,6 @@ class CloudCost(Cost):
         return self._between(self._x[i0:i1], self._y_t)
 
     def at(self, i: Indices, j: Indices) -> Array:
-        from otcore._kernels.cloud import pairs
-
         out = np.empty(np.size(i))
         pairs(self._ground, *self.zoomed, np.ascontiguousarray(i), np.ascontiguousarray(j), out)
         return out
@@ -136,8 +136,6 @@ class CloudCost(Cost):
 
     def _between(self, x: Points, y_t: Array) -> Matrix:
         """Computed costs between zoomed points (k, d) and transposed ones (d, m)."""
-        from otcore._kernels.cloud import fill
-
         out = np.empty((x.shape[0], y_t.shape[1]))
         fill(self._ground, frozen(x), y_t, out)
         return out
@@ -199,8 +197,6 @@ class CloudCost(Cost):
         return boxed(self._y)
 
     def ctransform(self, h: Potential, axis: int) -> Potential:
-        from otcore._kernels.cloud import ctransform
-
         h = np.array(h, dtype=np.float64)
         n, m = self.shape
         if self.x.shape[1] <= PRUNED_DIMENSIONS and n * m >= PRUNED_PAIRS:
@@ -213,8 +209,6 @@ class CloudCost(Cost):
 
     def _pruned(self, h: Potential, axis: int) -> Potential:
         """The c-transform by boxes: the same floats as brute force, a hundredth of the pairs."""
-        from otcore._kernels import boxes
-
         gathered, streamed = (self._kd_x, self._kd_y) if axis == 0 else (self._kd_y, self._kd_x)
         h = h[gathered.order]
         leaves, supers = ((corners, boxes.highest(h, width)) for corners, width in gathered.boxes)
@@ -354,8 +348,6 @@ def ground_of(metric: str, exponent: float, d: int) -> tuple[int, float, Enclosu
     up to 2^-1074, and the root of such a sum up to sqrt(d) 2^-537.  Beside bases above ``2 ** least`` that is
     below 2^-87 sqrt(d) relatively, which the enclosure has to spare; below, a power dampens it by its slope there.
     """
-    from otcore._kernels import ground
-
     least = 0
     if metric == "cityblock" or d == 1:
         code, power, ulps, lost = ground.CITYBLOCK, exponent, Fraction(d), 0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from otcore._gate import as_array, as_power, require_finite
+from otcore._kernels.dense import centre, column_minima, row_minima
 from otcore._types import Array, Indices, Matrix, Potential
 from otcore.costs._absorbed import Absorbed
 from otcore.costs._cost import EXACT, Cost, Enclosure, Sweep, Tail
@@ -86,8 +87,6 @@ class DenseCost(Cost):
         return self.M.copy()
 
     def ctransform(self, h: Potential, axis: int) -> Potential:
-        from otcore._kernels.dense import column_minima, row_minima
-
         out = np.empty(self.shape[1 - axis])
         kernel = column_minima if axis == 0 else row_minima
         kernel(self._lower, np.ascontiguousarray(h, dtype=np.float64), out)
@@ -135,8 +134,6 @@ class DenseCost(Cost):
     @cached_property
     def minima(self) -> tuple[Potential, Potential, float]:
         """Finite row minima, then column minima of what they leave, and the largest finite entry left after both."""
-        from otcore._kernels.dense import centre
-
         r, c = np.empty(self.shape[0]), np.empty(self.shape[1])
         return r, c, centre(self.M, r, c)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from otcore._kernels.cells import kd_order
+from otcore._kernels.small import FEW
 from otcore._types import Array, Indices, Potential, Weights
 from otcore.costs import DenseCost
 from otcore.engines import clusters, multiscale, small
@@ -46,8 +47,7 @@ __all__ = [
     "tree_from_support",
 ]
 
-MANY = 1 << 18  # pairs, from which on a second look at the cost pays,
-FEW = 1 << 11  # and so few that choosing and softening take longer than the pivots they save, and seconds to compile
+MANY = 1 << 18  # pairs, from which on a second look at the cost pays
 CHOICES, SURPRISE = 6, 0.01  # of candidate arcs; what feasible potentials would lose, beside the mean reduced cost
 
 

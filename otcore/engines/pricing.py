@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from otcore._kernels import arcs, boxes, nearest, simplex
+from otcore._kernels.arcs import WORST
 from otcore._kernels.cells import LEAF, SUPER
 from otcore._types import Array, Indices, Points, Potential, Unsigned
 from otcore.costs import CloudCost
@@ -18,12 +19,9 @@ from otcore.engines.basis import Entries
 
 __all__ = ["WORST", "Arcs", "Boxed", "Pricing", "Streamed", "given", "late", "most_of", "pricing_of", "prunable"]
 
-CHEAPEST = 8  # arcs a row and a column to start from; 6 and 10 take about as long, 15 longer
-MOST = 4 * CHEAPEST  # where many cost the same
-NEAREST = 8  # the same for clouds in few dimensions: 15 make no difference, 25 are slower;
+NEAREST = 8  # neighbours of a point of a cloud in few dimensions to start from: 15 make no difference, 25 are slower;
 NEAR = 4  # under a distance, whose optimum uses longer arcs that no neighbourhood has, 8 are slower, too
-WORST = 4  # violated arcs that a row may add in one round,
-SHARED = 8  # and more where fewer than one row in so many has any: a heavy row needs hundreds,
+SHARED = 8  # a row may add more than WORST where fewer than one row in so many has any: a heavy row needs hundreds,
 KEPT = 1 << 19  # as long as all rows, or columns where these ask, do not keep more than that together
 ASKING = 1 << 13  # points that are priced together: their lists would take more memory than all arcs
 ROUGH = 2.0**-36  # of the potentials: violations below it are not worth a product's error
@@ -142,14 +140,14 @@ class Streamed:
         f, row_top, column_top = np.empty(n), np.full(n, -np.inf), np.empty(m)
         lanes = np.full((arcs.LANES, m), np.inf)
         for i0, _, block in cost.blocks():
-            arcs.tops(block, i0, g, CHEAPEST, f, row_top, lanes)
+            arcs.tops(block, i0, g, arcs.CHEAPEST, f, row_top, lanes)
             if late(deadline):
                 break
-        arcs.column_tops(lanes, CHEAPEST, column_top)
+        arcs.column_tops(lanes, arcs.CHEAPEST, column_top)
         count, used = np.zeros(m, np.int64), 0
-        i, j = np.empty((2, (n + m) * MOST), np.int64)
+        i, j = np.empty((2, (n + m) * arcs.MOST), np.int64)
         for i0, _, block in cost.blocks():
-            used = arcs.low(block, i0, g, f, row_top, column_top, MOST, count, i, j, used)
+            used = arcs.low(block, i0, g, f, row_top, column_top, arcs.MOST, count, i, j, used)
             if late(deadline):
                 break
         i, j = i[:used].copy(), j[:used].copy()
