@@ -1,4 +1,7 @@
-"""Small stored costs: the steps of :mod:`otcore.engines.exact` in one call, which would take as long by themselves."""
+"""Small problems: the steps of :mod:`otcore.engines.exact` in one call, which take longer to pass to and fro.
+
+A cost that is not stored is formed: as long as that is half a megabyte, boxes and cells cost more than they save.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import TypeGuard
 
 from otcore._kernels.small import transport
 from otcore._types import Weights
-from otcore.costs import DenseCost
+from otcore.costs import Cost, DenseCost
 from otcore.engines.basis import Basis, Entries
 from otcore.engines.generation import State
 
@@ -15,13 +18,15 @@ __all__ = ["solve", "suits"]
 SMALL = 1 << 16  # pairs: a few milliseconds
 
 
-def suits(cost: Entries) -> TypeGuard[DenseCost]:
-    """Whether it is stored, small, and forbids no arc."""
-    return isinstance(cost, DenseCost) and cost.M.size <= SMALL and "finite" in cost.traits
+def suits(cost: Entries) -> TypeGuard[Cost]:
+    """Whether it is small and forbids no arc."""
+    return isinstance(cost, Cost) and cost.shape[0] * cost.shape[1] <= SMALL and "finite" in cost.traits
 
 
-def solve(cost: DenseCost, a: Weights, b: Weights) -> State:
+def solve(cost: Cost, a: Weights, b: Weights) -> State:
     """The optimal state; it takes no deadline."""
-    i, j, flow, potential, pivots, rounds, arcs = transport(cost.M, a, b)
+    M = cost.M if isinstance(cost, DenseCost) else cost.to_dense()
+    M.setflags(write=False)  # as stored ones are: another type would be compiled again
+    i, j, flow, potential, pivots, rounds, arcs = transport(M, a, b)
     n = a.size
     return State(Basis(i, j), flow, potential[:n], -potential[n:], pivots, 0, True, rounds, arcs)

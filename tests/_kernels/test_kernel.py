@@ -51,8 +51,9 @@ for d, metric in itertools.product((1, 2, 3, 5), ("euclidean", "cityblock", "che
     y = otcore.Measure(np.round(rng.normal(size=(60, d)), 1), weights(60))
     for order in (1, 2, 2.5):
         answer(x, y, metric=metric, order=order)
-x = rng.normal(size=(200, 2))
-answer(x[:70], x[70:])
+x = rng.normal(size=(550, 2))
+answer(x[:250], x[250:])
+answer(weights(250), weights(300), cost=rng.random((250, 300)))
 print(simplex.pivots.signatures)
 """
 
@@ -67,7 +68,7 @@ def test_interpreted_kernels_give_the_same_bits(tmp_path):
         exec(QUESTIONS, {})
     *answers, compiled = done.stdout.splitlines()
     *expected, others = printed.getvalue().splitlines()
-    assert len(answers) == 49
+    assert len(answers) == 50
     assert answers == expected
     assert compiled == "[]" != others
     assert not list(tmp_path.rglob("*.nbi"))
