@@ -40,6 +40,7 @@ CODE = {
 def seconds(code: str, cache: str | None = None) -> float:
     """Wall seconds of a fresh process that runs ``code``."""
     surroundings = dict(os.environ) if cache is None else {**os.environ, "NUMBA_CACHE_DIR": cache}
+    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation has its bytecode
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], env=surroundings, check=True)
     return time.perf_counter() - start

@@ -31,14 +31,14 @@ def warmup() -> float:
 
     start = time.perf_counter()
     rng = np.random.default_rng(0)
-    n = 80  # enough for arcs to be softened, and priced in more than once
-    x, y, w = rng.normal(size=(n, 2)), rng.normal(size=(n, 2)), rng.random(n)
-    w /= w.sum()
-    M = DenseCost(rng.random((n, n - 10)))
     with compiled():
-        solve(w, np.full(n - 10, 1 / (n - 10)), cost=M)
-        solve(np.full(n, 1 / n), np.full(n - 10, 1 / (n - 10)), cost=M)  # rounded flows below zero, which are repaired
-        solve(x, y)
-        solve(x[:, 0], y[:, 0])
-        solve(x[:, 0], y[:, 0], order=2)
+        for n in (80, 300):  # in one call, and step by step
+            x, y, w = rng.normal(size=(n, 2)), rng.normal(size=(n, 2)), rng.random(n)
+            w /= w.sum()
+            M, rest = DenseCost(rng.random((n, n - 10))), np.full(n - 10, 1 / (n - 10))
+            solve(w, rest, cost=M)
+            solve(np.full(n, 1 / n), rest, cost=M)  # rounded flows below zero, which are repaired
+            solve(x, y)
+            solve(x[:, 0], y[:, 0])
+            solve(x[:, 0], y[:, 0], order=2)
     return time.perf_counter() - start

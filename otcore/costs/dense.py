@@ -39,6 +39,7 @@ class DenseCost(Cost):
         self._finish()
 
     def _finish(self) -> None:
+        self.M.setflags(write=False)  # another type, to kernels
         lo, hi = float(self.M.min()), float(self.M.max())
         self.traits = self.traits_when(hi < np.inf)
         if hi == np.inf:
