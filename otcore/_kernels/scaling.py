@@ -15,12 +15,9 @@ from otcore._kernels._kernel import kernel
 from otcore._kernels.entries import entries
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.lanes import four_products
-from otcore._kernels.sinkhorn import sound
-from otcore._kernels.sums import fma
+from otcore._kernels.sinkhorn import ROWS, add_eight, four_rows, sound
 
 __all__ = ["absorb", "scaled_pass"]
-
-ROWS = 8  # that are summed, answered and added to the column sums together: in two fours, side by side, all at once
 
 
 @kernel
@@ -82,31 +79,5 @@ def scaled_pass(K, F0, F, v, a, omega, least, w):
             s[k], s[k + 1], s[k + 2], s[k + 3] = four_products(k0, k1, k2, k3, v)
         error += answered(i0, count, F, F0, a, omega, least, s, u)
         u[count:] = 0.0
-        add_eight(four_scalars(K, u, 0), four_rows(K, i0), four_scalars(K, u, 4), four_rows(K, i0 + 4), w)
+        add_eight(u, K, i0, w)
     return error
-
-
-@kernel
-def four_rows(K, i):
-    """Rows from i on; the last again where fewer than four are left."""
-    last = K.shape[0] - 1
-    return K[min(i, last)], K[min(i + 1, last)], K[min(i + 2, last)], K[min(i + 3, last)]
-
-
-@kernel
-def four_scalars(K, u, k):
-    """``u_k, u_k+1, ...`` in the kind of the kernel."""
-    kind = K.dtype.type
-    return kind(u[k]), kind(u[k + 1]), kind(u[k + 2]), kind(u[k + 3])
-
-
-@kernel
-def add_eight(r, x, s, y, w):
-    """``w += sum_i r_i x_i + s_i y_i`` over four rows x and four rows y, all but the last sum in their kind."""
-    r0, r1, r2, r3 = r
-    x0, x1, x2, x3 = x
-    s0, s1, s2, s3 = s
-    y0, y1, y2, y3 = y
-    for j in range(w.size):
-        four = fma(r0, x0[j], r1 * x1[j]) + fma(r2, x2[j], r3 * x3[j])
-        w[j] += four + (fma(s0, y0[j], s1 * y1[j]) + fma(s2, y2[j], s3 * y3[j]))
