@@ -1,8 +1,8 @@
 """Entries ``2**t`` of an entropic plan, and their sum, in explicit vector registers.
 
-Four vectors go side by side, since a step of the polynomial waits for the one before.  Their constants are read anew
-for each block: LLVM would keep them in registers, has then none left for the vectors, and puts these in a queue (a
-fifth slower).  Exponents come from stored costs, or are made of points where they are used.
+Five vectors go side by side, since a step of the polynomial waits for the one before.  Their constants are read anew
+for each of them, as operands in memory: LLVM would keep them in registers, has none left for the vectors, and puts
+these in a queue (a fifth slower).  Exponents come from stored costs, or are made of points where they are used.
 
 The nearest integer is taken by adding 1.5 2^52, which is safe here, where no flag lets anybody fold it away.
 """
@@ -22,7 +22,7 @@ from otcore._kernels.sums import fma
 
 __all__ = ["entries", "root_entries", "square_entries"]
 
-WIDTH, CHAINS = 4, 4  # entries of a vector, and vectors side by side
+WIDTH, CHAINS = 4, (5, 4, 1)  # entries of a vector; vectors side by side, and where fewer are left
 AHEAD, LINE = 256, 8  # entries: memory is asked for while those before are computed (2.3 times faster), by lines
 
 
@@ -95,24 +95,29 @@ def constants(builder):
         table.linkage, table.global_constant, table.align = "internal", True, 8 * WIDTH
         table.initializer = ir.Constant(kind, [splat(x) for x in TABLE])
     place = table.bitcast(VECTOR.as_pointer())
-    place = builder.asm(ir.FunctionType(place.type, [place.type]), "", "=r,0", [place], True)
-    return lambda k: builder.load(builder.gep(place, [ir.Constant(INTEGER, k)]), align=8 * WIDTH)
+
+    def constant(k):
+        nonlocal place
+        place = builder.asm(ir.FunctionType(place.type, [place.type]), "", "=r,0", [place], True)
+        return builder.load(builder.gep(place, [ir.Constant(INTEGER, k)]), align=8 * WIDTH)
+
+    return constant
 
 
 def powers(builder, t):
     """``2**t`` of vectors side by side, the bits of :func:`otcore._kernels.exp2.exp2_short`."""
     constant = constants(builder)
     for relation, k in (("ogt", LOW), ("olt", HIGH)):
-        bound = constant(k)
-        t = [builder.select(builder.fcmp_ordered(relation, x, bound), x, bound) for x in t]
-    shifter = constant(ROUND)
-    n = [builder.fadd(x, shifter) for x in t]
-    r = [builder.fsub(x, builder.fsub(k, shifter)) for x, k in zip(t, n, strict=True)]
+        bounds = [constant(k) for _ in t]
+        pairs = zip(t, bounds, strict=True)
+        t = [builder.select(builder.fcmp_ordered(relation, x, bound), x, bound) for x, bound in pairs]
+    shifters = [constant(ROUND) for _ in t]
+    n = [builder.fadd(x, shifter) for x, shifter in zip(t, shifters, strict=True)]
+    r = [builder.fsub(x, builder.fsub(k, shifter)) for x, k, shifter in zip(t, n, shifters, strict=True)]
     scales = [builder.shl(builder.bitcast(k, BITS), ir.Constant(BITS, [52] * WIDTH)) for k in n]
-    p = [constant(len(D) - 1)] * len(t)
+    p = [constant(len(D) - 1) for _ in t]
     for k in range(len(D) - 2, -1, -1):
-        c = constant(k)
-        p = [call(builder, "fma", x, y, c) for x, y in zip(r, p, strict=True)]
+        p = [call(builder, "fma", x, y, constant(k)) for x, y in zip(r, p, strict=True)]
     bits = [builder.add(builder.bitcast(y, BITS), scale) for y, scale in zip(p, scales, strict=True)]
     return [builder.bitcast(y, VECTOR) for y in bits]
 
@@ -120,8 +125,8 @@ def powers(builder, t):
 def total(builder, parts):
     """The sum of some values, neighbours first."""
     while len(parts) > 1:
-        pairs = zip(parts[::2], parts[1::2], strict=True)
-        parts = [builder.fadd(x, y) for x, y in pairs]
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        parts = [builder.fadd(x, y) for x, y in pairs] + parts[len(parts) & ~1 :]
     return parts[0]
 
 
@@ -150,10 +155,12 @@ def blocks(builder, first, end, chains, e, exponents, sums):
 
 def summed_blocks(builder, e, exponents):
     """Entries up to the last multiple of ``WIDTH``, and their sum."""
-    zero, size = ir.Constant(INTEGER, 0), builder.extract_value(e.shape, 0)
-    whole, end = (builder.and_(size, ir.Constant(INTEGER, -k)) for k in (CHAINS * WIDTH, WIDTH))
-    sums = blocks(builder, zero, whole, CHAINS, e, exponents, splat(0.0))
-    sums = blocks(builder, whole, end, 1, e, exponents, sums)
+    done, size, sums = ir.Constant(INTEGER, 0), builder.extract_value(e.shape, 0), splat(0.0)
+    for chains in CHAINS:
+        rest = builder.urem(builder.sub(size, done), ir.Constant(INTEGER, chains * WIDTH))
+        end = builder.sub(size, rest)
+        sums = blocks(builder, done, end, chains, e, exponents, sums)
+        done = end
     return total(builder, [builder.extract_element(sums, ir.Constant(INDEX, k)) for k in range(WIDTH)])
 
 

@@ -15,12 +15,9 @@ from otcore._kernels._kernel import kernel
 from otcore._kernels.entries import entries
 from otcore._kernels.exp2 import exp2
 from otcore._kernels.lanes import four_products
-from otcore._kernels.sinkhorn import sound
-from otcore._kernels.sums import fma
+from otcore._kernels.sinkhorn import ROWS, add_eight, four_rows, sound
 
 __all__ = ["absorb", "scaled_pass"]
-
-ROWS = 8  # that are summed, answered and added to the column sums together, a multiple of four
 
 
 @kernel
@@ -82,22 +79,5 @@ def scaled_pass(K, F0, F, v, a, omega, least, w):
             s[k], s[k + 1], s[k + 2], s[k + 3] = four_products(k0, k1, k2, k3, v)
         error += answered(i0, count, F, F0, a, omega, least, s, u)
         u[count:] = 0.0
-        for k in range(0, count, 4):
-            k0, k1, k2, k3 = four_rows(K, i0 + k)
-            kind = K.dtype.type
-            add_four(kind(u[k]), kind(u[k + 1]), kind(u[k + 2]), kind(u[k + 3]), k0, k1, k2, k3, w)
+        add_eight(u, K, i0, w)
     return error
-
-
-@kernel
-def four_rows(K, i):
-    """Rows from i on; the last again where fewer than four are left."""
-    last = K.shape[0] - 1
-    return K[i], K[min(i + 1, last)], K[min(i + 2, last)], K[min(i + 3, last)]
-
-
-@kernel
-def add_four(r0, r1, r2, r3, k0, k1, k2, k3, w):
-    """``w += sum_k r_k row_k``, products and their sum in the kind of the kernel."""
-    for j in range(w.size):
-        w[j] += fma(r0, k0[j], r1 * k1[j]) + fma(r2, k2[j], r3 * k3[j])

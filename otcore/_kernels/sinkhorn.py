@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from otcore._types import Array, Points
 
 COLUMNS = 256  # entries a tile: with its costs and potentials, 16 kB for the rows below, in the first-level cache
-ROWS = 8  # rows that share a read of the column sums, and of points in a cloud a box
-BUFFER = 1 << 17  # entries that wait for their row sums: 1 MB, in the second-level cache
+ROWS = 8  # that wait for their sums and share a read of the column sums, and of points in a cloud a box
 FAINTEST = 2.0**-60  # of the least weight: a row or a column of n such entries holds n 2^-60 of it
 NO_SLACK = 1.0, 0.0  # bounds of boxes are never above the entries, as floats
 TINY, WIDE = 2.0**-700, 2.0**480  # row sums below, or so far off, are done again from the row's maximum
@@ -51,12 +50,11 @@ def dense_pass(M, factor, F, G, a, omega, w):
     float: ``sum_i |s_i - a_i|`` of the row sums before the update
     """
     n, m = M.shape
-    rows = max(1, min(ROWS, BUFFER // m))
-    e, r = np.empty((rows, m)), np.empty(rows)
+    e, r = np.empty((ROWS, m)), np.zeros(ROWS)
     w[:] = 0.0
     error = 0.0
-    for i0 in range(0, n, rows):
-        count = min(rows, n - i0)
+    for i0 in range(0, n, ROWS):
+        count = min(ROWS, n - i0)
         for k in range(count):
             i = i0 + k
             s = entries(M[i], factor, F[i], G, e[k])
@@ -65,7 +63,8 @@ def dense_pass(M, factor, F, G, a, omega, w):
                 F[i], s = restart(M[i], factor, G, a[i], e[k])
             r[k], step = answer(a[i], s, omega)
             F[i] += step
-        add_rows(r[:count], e, w)
+        r[count:] = 0.0
+        add_eight(r, e[:count], 0, w)
     return error
 
 
@@ -78,7 +77,7 @@ def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
     """
     many, d = tiles.shape[:2]
     tops, seen, near = highest(G), np.empty(many, np.int64), np.empty((1, many))
-    e, sums, r = np.empty((many, ROWS, COLUMNS)), np.empty(ROWS), np.empty(ROWS)
+    e, sums, r = np.empty((many, ROWS, COLUMNS)), np.empty(ROWS), np.zeros(ROWS)
     cost, alone = np.empty((ROWS, COLUMNS)), np.empty((1, w.size))
     squared, rooted = ground[:2] == (SQEUCLIDEAN, 1.0), ground[:2] == (EUCLIDEAN, 1.0)
     centre, points, heights = np.zeros(d), np.empty((ROWS, d)), np.empty(ROWS)
@@ -119,13 +118,15 @@ def cloud_pass(ground, x, tiles, corners, cut, factor, F, G, a, omega, w):
                     alone[0, t * COLUMNS : (t + 1) * COLUMNS] = cost[0]
                 F[i], s = restart(alone[0], factor, G, a[i], alone[0])
                 scale, step = answer(a[i], s, omega)
-                add_rows(np.full(1, scale), alone, w)
+                for j in range(w.size):
+                    w[j] += scale * alone[0, j]
             else:
                 r[k], step = answer(a[i], s, omega)
             F[i] += step
+        r[count:] = 0.0
         for v in range(some):
             j = seen[v] * COLUMNS
-            add_rows(r[:count], e[v], w[j : j + COLUMNS])
+            add_eight(r, e[v, :count], 0, w[j : j + COLUMNS])
     return error
 
 
@@ -205,20 +206,23 @@ def answer(a, s, omega):
 
 
 @kernel
-def add_rows(r, e, w):
-    """``w += sum_k r_k e_k``, four rows to a read of w."""
-    k = 0
-    while k + 4 <= r.size:
-        r0, r1, r2, r3 = r[k], r[k + 1], r[k + 2], r[k + 3]
-        e0, e1, e2, e3 = e[k], e[k + 1], e[k + 2], e[k + 3]
-        for j in range(w.size):
-            w[j] += fma(r0, e0[j], r1 * e1[j]) + fma(r2, e2[j], r3 * e3[j])
-        k += 4
-    while k < r.size:
-        r0, e0 = r[k], e[k]
-        for j in range(w.size):
-            w[j] = fma(r0, e0[j], w[j])
-        k += 1
+def add_eight(r, e, i, w):
+    """``w += sum_k r_k e_i+k`` over eight rows to a read of w; all sums but the last in the kind of e."""
+    e0, e1, e2, e3 = four_rows(e, i)
+    e4, e5, e6, e7 = four_rows(e, i + 4)
+    kind = e.dtype.type
+    r0, r1, r2, r3 = kind(r[0]), kind(r[1]), kind(r[2]), kind(r[3])
+    r4, r5, r6, r7 = kind(r[4]), kind(r[5]), kind(r[6]), kind(r[7])
+    for j in range(w.size):
+        four = fma(r0, e0[j], r1 * e1[j]) + fma(r2, e2[j], r3 * e3[j])
+        w[j] += four + (fma(r4, e4[j], r5 * e5[j]) + fma(r6, e6[j], r7 * e7[j]))
+
+
+@kernel
+def four_rows(e, i):
+    """Rows from i on; the last again where fewer than four are left."""
+    last = e.shape[0] - 1
+    return e[min(i, last)], e[min(i + 1, last)], e[min(i + 2, last)], e[min(i + 3, last)]
 
 
 def tiled(points: Points) -> tuple[Array, Array]:

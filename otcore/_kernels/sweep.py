@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from otcore._kernels._kernel import kernel
 from otcore._kernels.exp2 import exp2
 
@@ -15,9 +17,10 @@ __all__ = ["answered", "drift", "exponents", "powers", "scaled"]
 
 @kernel
 def exponents(f, factor, logs, F):
-    """``F = factor f + logs``."""
+    """``F = factor f + logs``, and -inf where there is no f."""
     for i in range(f.size):
         F[i] = factor * f[i] + logs[i]
+    F[f.size :] = -np.inf
 
 
 @kernel

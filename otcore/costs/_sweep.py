@@ -41,9 +41,8 @@ def sweep(
 
     factor, m = LOG2_E / epsilon, g.size
     log_a, log_b = logs or (np.log2(a), np.log2(b))
-    F, G, w = np.full(a.size, -np.inf), np.full(width, -np.inf), np.empty(width)
-    if f is not None:
-        exponents(f, factor, log_a, F)
+    F, G, w = np.empty(a.size), np.empty(width), np.empty(width)
+    exponents(g[:0] if f is None else f, factor, log_a, F)
     exponents(g, factor, log_b, G)
     row_error = kernel(factor, F, G, a, omega, w)
     f, g, w = np.empty(a.size), g.copy(), w[:m]

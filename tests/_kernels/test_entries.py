@@ -55,7 +55,7 @@ def test_exponents_beyond_the_floats_and_between_two_integers():
     assert np.isfinite(e).all() and (e[G <= -1023] == 0).all()
 
 
-@pytest.mark.parametrize("m", [4, 8, 16, 20, 64])
+@pytest.mark.parametrize("m", [4, 8, 16, 20, 36, 64])
 @pytest.mark.parametrize("d", [1, 2, 3, 7])
 def test_entries_made_of_points(m, d):
     rng = np.random.default_rng(m + d)

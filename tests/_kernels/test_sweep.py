@@ -8,6 +8,14 @@ import pytest
 from otcore._kernels.sweep import answered, drift, exponents, powers, scaled
 
 
+def test_exponents_without_a_potential_are_those_of_nothing():
+    f, logs = np.array([1.0, 2.0]), np.array([0.5, -np.inf])
+    for k in (0, 1, 2):
+        F = np.empty(4)
+        exponents(f[:k], 3.0, logs, F)
+        np.testing.assert_array_equal(F, np.concatenate([3.0 * f[:k] + logs[:k], np.full(4 - k, -np.inf)]))
+
+
 @pytest.mark.parametrize("omega", [1.0, 1.7])
 def test_potentials_answer_the_column_sums_that_have_their_digits(omega):
     rng = np.random.default_rng(0)
