@@ -60,7 +60,7 @@ def kernel(
         return partial(kernel, work=work, twin=twin, shallow=shallow, **options)
     if _without_numba():
         return function
-    return Kernel(function, work, function if shallow else twin, options)
+    return Kernel(function, work, function if shallow else twin, shallow, options)
 
 
 def linear(*arguments: Any) -> int:
@@ -101,12 +101,16 @@ class Kernel:
 
     byte: ClassVar[float] = BYTE
     spent_by_all: ClassVar[float] = 0.0  # seconds in the interpreter
+    within: ClassVar[float] = 0.0  # seconds that kernels called by the one that is interpreted took, or were compiled
     loaded: ClassVar[bool] = False  # whether Numba is ready for compiled code
     lock: ClassVar[threading.RLock] = threading.RLock()
 
-    def __init__(self, function: Function, work: Work | None, twin: Function | None, options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Function, work: Work | None, twin: Function | None, shallow: bool, options: dict[str, Any]
+    ) -> None:
         update_wrapper(self, function)
-        self.py_func, self.work, self.twin, self.options, self.declines = function, work, twin, options, False
+        self.py_func, self.work, self.twin, self.options = function, work, twin, options
+        self.shallow, self.declines = shallow, False
         self.call = self.first_call
 
     def __call__(self, *arguments: Any) -> Any:
@@ -158,6 +162,7 @@ class Kernel:
         from otcore._kernels._numba import global_compiler_lock
 
         assert self.work is not None
+        began = time.thread_time()
         with global_compiler_lock:  # or another thread, that needs this kernel inside one of its own, would be declined
             self.declines = self.spent + STEP * self.work(*arguments) <= self.byte * self.length
             try:
@@ -166,6 +171,7 @@ class Kernel:
                 return self.interpret_and_note
             finally:
                 self.declines = False
+                Kernel.within += time.thread_time() - began
 
     def compile_or_decline(self, *arguments: Any) -> Any:
         if self.declines:
@@ -173,23 +179,26 @@ class Kernel:
         return self.compile(*arguments)
 
     def interpret(self, *arguments: Any) -> Any:
+        outer, Kernel.within = Kernel.within, 0.0
         began = time.thread_time()
         with np.errstate(all="ignore"):
             result = self.python(*arguments)
-        Kernel.spent_by_all += time.thread_time() - began
+        took = time.thread_time() - began
+        self.took = took - Kernel.within
+        Kernel.spent_by_all += self.took
+        Kernel.within = outer + took
         return result
 
     def interpret_and_note(self, *arguments: Any) -> Any:
-        before = Kernel.spent_by_all
         result = self.interpret(*arguments)
-        self.ledger[self.name] = self.spent + Kernel.spent_by_all - before
+        self.ledger[self.name] = self.spent + self.took
         return result
 
     @cached_property
     def length(self) -> int:
-        """The bytecode of the kernel and of all kernels that it calls."""
+        """The bytecode of the kernel and of all kernels that it calls, unless these decide for themselves."""
         kernels = [self]
-        for kernel in kernels:
+        for kernel in () if self.shallow else kernels:
             names = kernel.py_func.__globals__
             called = [names.get(name) for name in kernel.py_func.__code__.co_names]
             kernels += [k for k in called if isinstance(k, Kernel) and k not in kernels]

@@ -46,18 +46,43 @@ def ascending(values):
     return order
 
 
+# Loops, not expressions with arrays, which would take three times as long to compile.
+
+
 @kernel(work=linear)
-def everything(M):
-    """All arcs (i, j), row by row."""
-    i, j = np.empty(M.size, np.int64), np.empty(M.size, np.int64)
-    for k in range(M.size):
-        i[k], j[k] = k // M.shape[1], k % M.shape[1]
-    return i, j
+def all_arcs(M):
+    """All arcs (i, j) row by row, their costs, and what the minima of columns, then rows, leave of these."""
+    n, m = M.shape
+    i, j, cost, left = np.empty(M.size, np.int64), np.empty(M.size, np.int64), np.empty(M.size), np.empty(M.size)
+    g = np.full(m, np.inf)
+    for u in range(n):
+        for v in range(m):
+            g[v] = min(g[v], M[u, v])
+    e = 0
+    for u in range(n):
+        f = np.inf
+        for v in range(m):
+            f = min(f, M[u, v] - g[v])
+        for v in range(m):
+            i[e], j[e], cost[e], left[e] = u, v, M[u, v], M[u, v] - f - g[v]
+            e += 1
+    return i, j, cost, left
+
+
+@kernel(work=linear)
+def shares(w):
+    """Masses of sum one."""
+    total, out = 0.0, np.empty(w.size)
+    for x in w:
+        total += x
+    for k in range(w.size):
+        out[k] = w[k] / total
+    return out
 
 
 @kernel(work=linear, shallow=True)
-def cheapest(M):
-    """Arcs that cost least in their row or column, once the least of each column are taken out; row by row."""
+def some_arcs(M, a, b):
+    """The same of arcs that are among the cheapest of their row or column, and softened potentials."""
     n, m = M.shape
     g, f, row_top, column_top = np.empty(m), np.empty(n), np.empty(n), np.empty(m)
     lanes = np.full((LANES, m), np.inf)
@@ -66,49 +91,38 @@ def cheapest(M):
     column_tops(lanes, CHEAPEST, column_top)
     count, i, j = np.zeros(m, np.int64), np.empty((n + m) * MOST, np.int64), np.empty((n + m) * MOST, np.int64)
     used = low(M, 0, g, f, row_top, column_top, MOST, count, i, j, 0)
-    return i[:used].copy(), j[:used].copy()
-
-
-@kernel(work=linear)
-def hard_potentials(n, m, i, j, cost):
-    """The minima of columns, then of rows."""
-    f, g = np.full(n, np.inf), np.full(m, np.inf)
-    for e in range(cost.size):
-        g[j[e]] = min(g[j[e]], cost[e])
-    for e in range(cost.size):
-        f[i[e]] = min(f[i[e]], cost[e] - g[j[e]])
-    return f, g
-
-
-@kernel(work=linear, shallow=True)
-def soft_potentials(i, j, cost, a, b):
-    """Those that softening makes of them."""
-    start, head = np.zeros(a.size + 1, np.uint32), np.empty(j.size, np.uint32)
-    for e in range(i.size):
+    i, j, cost, left = i[:used].copy(), j[:used].copy(), np.empty(used), np.empty(used)
+    start, head = np.zeros(n + 1, np.uint32), np.empty(used, np.uint32)
+    for e in range(used):
+        cost[e], head[e] = M[i[e], j[e]], j[e]
         start[i[e] + 1] += 1
-        head[e] = j[e]
-    for v in range(a.size):
+    for v in range(n):
         start[v + 1] += start[v]
-    return softened(start, head, cost, a / a.sum(), b / b.sum())
-
-
-@kernel(work=lambda M, i, j: i.size)
-def at(M, i, j):
-    """The entries (i, j)."""
-    out = np.empty(i.size)
-    for e in range(i.size):
-        out[e] = M[i[e], j[e]]
-    return out
+    f, g = softened(start, head, cost, shares(a), shares(b))
+    for e in range(used):
+        left[e] = cost[e] - f[i[e]] - g[j[e]]
+    return i, j, cost, left
 
 
 @kernel(work=linear, shallow=True)
-def violated(M, f, g, worst, which):
+def violated(M, potential, worst, which):
     """How many arcs violate their constraint; ``which`` (n, k) receives their columns, row by row, else -1."""
-    least = ROUNDING * max(np.abs(f).max(), np.abs(g).max())
-    worst[:] = -least
-    which[:] = -1
-    violations(M, 0, f, g, least, worst, which)
-    return (which >= 0).sum()
+    n, m = M.shape
+    f, g, largest, found = np.empty(n), np.empty(m), 0.0, 0
+    for v in range(n + m):
+        largest = max(largest, abs(potential[v]))
+        if v < n:
+            f[v] = potential[v]
+        else:
+            g[v - n] = -potential[v]
+    for i in range(n):
+        for k in range(which.shape[1]):
+            worst[i, k], which[i, k] = -ROUNDING * largest, -1
+    violations(M, 0, f, g, ROUNDING * largest, worst, which)
+    for i in range(n):
+        for k in range(which.shape[1]):
+            found += which[i, k] >= 0
+    return found
 
 
 @kernel(work=lambda M, tail, head, cost, which, found: which.size + cost.size)
@@ -116,10 +130,12 @@ def extended(M, tail, head, cost, which, found):
     """Arcs, and behind them those that were found violated."""
     old = cost.size
     u, v, x = np.empty(old + found, NODE), np.empty(old + found, NODE), np.empty(old + found)
-    u[:old], v[:old], x[:old] = tail, head, cost
+    for e in range(old):
+        u[e], v[e], x[e] = tail[e], head[e], cost[e]
     e = old
     for i in range(which.shape[0]):
-        for j in which[i]:
+        for k in range(which.shape[1]):
+            j = which[i, k]
             if j >= 0:
                 u[e], v[e], x[e] = i, M.shape[0] + j, M[i, j]
                 e += 1
@@ -144,13 +160,16 @@ def transport(M, a, b):
     n, m = M.shape
     A, B, exponent, quantum = integers(a, b)
     complete = M.size <= FEW
-    i, j = everything(M) if complete else cheapest(M)
-    cost = at(M, i, j)
-    f, g = hard_potentials(n, m, i, j, cost) if complete else soft_potentials(i, j, cost, a, b)
-    tail, head = i.astype(NODE), (n + j).astype(NODE)
-    i, j = tight(n, m, i, j, ascending(cost - f[i] - g[j]))
+    i, j, cost, left = all_arcs(M) if complete else some_arcs(M, a, b)
+    tail, head = np.empty(i.size, NODE), np.empty(i.size, NODE)
+    for e in range(i.size):
+        tail[e], head[e] = i[e], n + j[e]
+    i, j = tight(n, m, i, j, ascending(left))
     i, j = fill(i, j, A, B)
-    tree = hang(n, m, i, j, at(M, i, j))
+    price = np.empty(i.size)
+    for e in range(i.size):
+        price[e] = M[i[e], j[e]]
+    tree = hang(n, m, i, j, price)
     load(n, tree, tree_flow(n, tree, A, B))
     none, worst, which = np.empty(0, np.int64), np.empty((n, min(WORST, m))), np.empty((n, min(WORST, m)), np.int64)
     k = done = rounds = 0
@@ -161,12 +180,15 @@ def transport(M, a, b):
             continue
         if complete:
             break
-        f, g = tree.potential[:n].copy(), -tree.potential[n:]
-        found, k, rounds = violated(M, f, g, worst, which), cost.size, rounds + 1
+        found, k, rounds = violated(M, tree.potential, worst, which), cost.size, rounds + 1
         if found == 0:
             break
         tail, head, cost = extended(M, tail, head, cost, which, found)
-    flow = tree_flow(n, tree, A // quantum, B // quantum)
+    for v in range(n):
+        A[v] //= quantum
+    for v in range(m):
+        B[v] //= quantum
+    flow = tree_flow(n, tree, A, B)
     carried = np.empty(n + m - 1)
     for t in range(1, n + m):
         v = tree.order[t]

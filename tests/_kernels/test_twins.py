@@ -84,7 +84,7 @@ def test_of_the_simplex(kind, shape):
     rng = np.random.default_rng(2)
     (n, m), M = shape, costs(kind, *shape, rng)
     (a, b, _, _), _ = agree(units.integers, rng.random(n) ** 3, rng.random(m) ** 3)
-    (i, j), _ = agree(small.cheapest, M)
+    (i, j, *_), _ = agree(small.some_arcs, M, rng.random(n), rng.random(m))
     basis = arcs.fill(np.zeros(0, np.int64), np.zeros(0, np.int64), a, b)
     root = simplex.hang(n, m, *basis, M[basis])
     simplex.load(n, root, simplex.tree_flow(n, root, a, b))
