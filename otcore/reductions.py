@@ -40,6 +40,8 @@ class Reduction:
     i, j : kept rows and columns
     shared : SparsePlan
         Common mass, already where it must be.
+    common : (i, j)
+        Rows and columns that share a point, where mass was cancelled.
     rounding_scale : float
         Cost times mass that rounding errors are relative to, in the original units.
     """
@@ -49,6 +51,7 @@ class Reduction:
     i: Indices
     j: Indices
     shared: SparsePlan
+    common: tuple[Indices, Indices]
     rounding_scale: float = 0.0
 
     def lift(self, candidate: Candidate) -> Candidate:
@@ -60,7 +63,8 @@ class Reduction:
         if whole and unit == mass == 1.0 and not isinstance(plan, GibbsPlan):
             return candidate
         if potentials is not None:
-            potentials = self._extend(potentials[0] * unit, potentials[1] * unit)
+            optimal = getattr(candidate.report, "optimal", False)
+            potentials = self._extend(potentials[0] * unit, potentials[1] * unit, optimal)
         if isinstance(plan, SparsePlan) and whole:
             plan = SparsePlan(plan.i, plan.j, plan.mass * mass, self.original.shape)
         elif isinstance(plan, SparsePlan):
@@ -75,10 +79,11 @@ class Reduction:
             plan = GibbsPlan(f, g, epsilon, self.original.a, self.original.b, self.original.cost) if normal else None
         return Candidate(plan, potentials, candidate.report)
 
-    def _extend(self, f: Potential, g: Potential) -> tuple[Potential, Potential]:
+    def _extend(self, f: Potential, g: Potential, optimal: bool) -> tuple[Potential, Potential]:
         """Potentials at pruned rows by c-transform, McShane's extension for a metric; at pruned columns 0.
 
-        A certificate transforms f, and asks of g no more than to be finite.
+        A certificate transforms f, and asks of g no more than to be finite.  The tree of an optimal plan makes every
+        column tight, so -g is 1-Lipschitz: at the point of a column it is its own extension.
         """
         n, m = self.original.shape
         if f.size == n and g.size == m:
@@ -88,9 +93,15 @@ class Reduction:
         if f.size < n:
             pruned = np.ones(n, np.bool_)
             pruned[self.i] = False
+            if optimal:
+                kept = np.zeros(m, np.bool_)
+                kept[self.j] = True
+                i, j = (nodes[pruned[self.common[0]] & kept[self.common[1]]] for nodes in self.common)
+                full_f[i], pruned[i] = -full_g[j], False
             rows = np.flatnonzero(pruned)
-            new = self.original.cost.restrict(rows, self.j).ctransform(g, axis=1)
-            full_f[rows] = np.where(np.isposinf(new), 0.0, new)
+            if rows.size:
+                new = self.original.cost.restrict(rows, self.j).ctransform(g, axis=1)
+                full_f[rows] = np.where(np.isposinf(new), 0.0, new)
         return full_f, full_g
 
     def restrict_start(self, start: Candidate | None) -> Candidate | None:
@@ -132,19 +143,19 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
         Lower costs that no optimal plan uses; a regularised plan uses all of them.
     """
     a, b = problem.a, problem.b * (problem.a.sum() / problem.b.sum())  # the mismatch of the sums, spread proportionally
-    i, j, mass = NONE, NONE, NOTHING
+    common, shared = (NONE, NONE), SparsePlan(NONE, NONE, NOTHING, problem.shape)
     if cancel and "metric" in problem.cost.traits:
         a = a.copy()
-        i, j = problem.cost.common()
+        i, j = common = problem.cost.common()
         mass = np.minimum(a[i], b[j])
         a[i] -= mass
         b[j] -= mass
         moved = mass > 0
-        i, j, mass = i[moved], j[moved], mass[moved]
-    shared = SparsePlan(i, j, mass, problem.shape)
+        shared = SparsePlan(i[moved], j[moved], mass[moved], problem.shape)
     rows, columns = np.flatnonzero(a), np.flatnonzero(b)
     if not rows.size or not columns.size:
-        return Reduction(problem, None, rows, columns, shared, problem.cost.rounding_scale(problem.a, problem.b))
+        scale = problem.cost.rounding_scale(problem.a, problem.b)
+        return Reduction(problem, None, rows, columns, shared, common, scale)
     a, b = a[rows], b[columns]
     pruned = rows.size < problem.shape[0] or columns.size < problem.shape[1]
     cost = problem.cost.restrict(rows, columns) if pruned else problem.cost
@@ -165,7 +176,7 @@ def reduce(problem: Problem, *, cancel: bool = True, cap: bool = True) -> Reduct
         cost_unit=problem.cost_unit * 2.0**-cost_exponent,
         mass_unit=problem.mass_unit * 2.0**-mass_exponent,
     )
-    return Reduction(problem, smaller, rows, columns, shared, rounding_scale)
+    return Reduction(problem, smaller, rows, columns, shared, common, rounding_scale)
 
 
 def _to_one(value: float, near: int) -> int:

@@ -55,9 +55,14 @@ class Masses(NamedTuple):
     exponent: int
     quantum: int
 
+    @property
+    def true(self) -> Masses:
+        """Not perturbed."""
+        return Masses(self.a // self.quantum, self.b // self.quantum, self.exponent, 1)
+
     def on(self, tree: simplex.Tree, n: int) -> Array:
-        """The true flow on the arcs of a tree, from the root down, in units of the weights."""
-        flow = simplex.tree_flow(n, tree, self.a // self.quantum, self.b // self.quantum)
+        """The flow on the arcs of a tree, from the root down, in units of the weights."""
+        flow = simplex.tree_flow(n, tree, self.a, self.b)
         return np.asarray(np.ldexp(flow[tree.order[1:]].astype(np.float64), -self.exponent))
 
 

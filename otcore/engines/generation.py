@@ -67,7 +67,7 @@ def generate(
 
     Forbidden arcs of the tree cost 0.  Many rows, if they are ``ordered`` as in a kd tree, are settled piece by piece.
     """
-    n = masses.a.size
+    n, true = masses.a.size, masses.true
     k = pivots = violated = rounds = 0
     most = WORST
     tree: simplex.Tree | None = None
@@ -80,7 +80,7 @@ def generate(
             pivots += settle(Net.of(tree, arcs, n), slack, deadline, LONG)
         done, k, settled = simplex.pivots(tree, *arcs.nodes(n), arcs.cost, k, CHUNK, 0.0, NONE)
         pivots += done
-        basis, flow = basis_of(n, tree), masses.on(tree, n)
+        basis, flow = basis_of(n, tree), true.on(tree, n)
         f, g = tree.potential[:n].copy(), -tree.potential[n:]
         if ordered or not settled:  # after many pivots a new centroid keeps the subtrees that they move small
             tree = None  # before pricing: a tree takes as much memory as the arcs

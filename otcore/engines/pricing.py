@@ -223,8 +223,8 @@ class Boxes(NamedTuple):
 
     def nearest(self, cost: CloudCost, h: Potential, to: Array, below: Potential, k: int) -> tuple[Array, Indices]:
         """The ``k`` points of least ``M - h`` for each column of ``to`` (d, m), (m, k) each; -1 if not ``below``."""
-        value = np.repeat(below[:, None], k, axis=1)
-        label = np.full(value.shape, -1)
+        value, label = np.empty((below.size, k)), np.empty((below.size, k), np.int64)
+        value[:], label[:] = below[:, None], -1
         leaves, supers = self.leaves, self.supers
         tops = boxes.highest(h, LEAF), boxes.highest(h, SUPER)
         nearest.nearest(cost.ground, self.points, h, (leaves, tops[0]), (supers, tops[1]), to, value, label)
@@ -236,7 +236,9 @@ class Boxes(NamedTuple):
         for j in range(0, below.size, some):
             part = slice(j, j + some)
             _, label = self.nearest(cost, h, to[:, part].copy(), below[part], k)
-            column, place = np.nonzero(label >= 0)
+            some_rows = np.flatnonzero(label[:, 0] >= 0)  # few: to look at all places takes longer
+            column, place = np.nonzero(label[some_rows] >= 0)
+            column = some_rows[column]
             found.append((column + j, label[column, place]))
         column, point = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return column, point
