@@ -119,6 +119,9 @@ class Kernel:
     def __repr__(self) -> str:
         return f"<Kernel {self.__module__}.{self.__name__}>"
 
+    def __reduce__(self) -> str:
+        return self.__name__  # by reference, as functions are pickled
+
     def __getattr__(self, name: str) -> Any:
         """What Numba knows about it: ``signatures``, ``targetoptions`` ..."""
         if name.startswith("__"):
