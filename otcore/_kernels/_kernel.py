@@ -120,7 +120,7 @@ class Kernel:
         return f"<Kernel {self.__module__}.{self.__name__}>"
 
     def __reduce__(self) -> str:
-        return self.__name__  # by reference, as functions are pickled
+        return str(self.__name__)  # by reference, as functions are pickled
 
     def __getattr__(self, name: str) -> Any:
         """What Numba knows about it: ``signatures``, ``targetoptions`` ..."""

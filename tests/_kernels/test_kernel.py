@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -213,6 +214,10 @@ print("numba" in sys.modules)
 def test_a_small_question_does_not_even_import_numba():
     done = subprocess.run([sys.executable, "-c", UNLOADED], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0.25", "False", "True"]
+
+
+def test_a_kernel_is_pickled_by_its_name():
+    assert pickle.loads(pickle.dumps(exp2)) is exp2
 
 
 def test_without_a_measure_of_its_work_a_kernel_is_compiled(patient):
