@@ -139,3 +139,12 @@ def test_clouds_and_large_costs_keep_no_kernel(monkeypatch):
     assert CloudCost(np.zeros((2, 2)), np.ones((3, 2))).passing() is None
     monkeypatch.setattr("otcore.costs.dense.LARGEST_KERNEL", 5)
     assert DenseCost(np.ones((2, 3))).passing() is None
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_rows_that_reach_nothing_are_no_good_but_no_error_either(kind):
+    """Regression: weights over many decades could leave a row of the kernel empty, and a ZeroDivisionError went out."""
+    K = np.zeros((5, 6), kind)
+    K[1] = 1.0
+    a, v, w = np.full(5, 0.2), np.ones(6, kind), np.empty(6)
+    assert np.isnan(scaled_pass(K, np.zeros(5), np.zeros(5), v, a, 1.0, 1e-30, w))
