@@ -133,10 +133,6 @@ class Kernel:
         return self.dispatcher._numba_type_
 
     @cached_property
-    def python(self) -> Function:
-        return interpreted(self)  # type: ignore[no-any-return]
-
-    @cached_property
     def dispatcher(self) -> Any:
         """Numba's, which asks in its turn, where there is no code yet for the types of some arguments."""
         from otcore._kernels import _numba
@@ -185,7 +181,7 @@ class Kernel:
         outer, Kernel.within = Kernel.within, 0.0
         began = time.thread_time()
         with np.errstate(all="ignore"):
-            result = self.python(*arguments)
+            result = interpreted(self)(*arguments)
         took = time.thread_time() - began
         self.took = took - Kernel.within
         Kernel.spent_by_all += self.took
@@ -267,10 +263,11 @@ def interpreted(value: Any) -> Any:
     """
     if not isinstance(value, Kernel | Intrinsic):
         return value
-    if value.twin is not None:
-        return value.twin
-    function = value.py_func
-    return FunctionType(function.__code__, _globals(function.__module__), function.__name__, function.__defaults__)
+    if value.twin is None:  # made once: twins ask at every call
+        function = value.py_func
+        names = _globals(function.__module__)
+        value.twin = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    return value.twin
 
 
 _interpreted: dict[str, dict[str, Any]] = {}
